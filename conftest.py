@@ -1,0 +1,49 @@
+"""How much the tests draw: Hypothesis profiles quick, ci and thorough; and a header that says what was tested with which seed.
+
+    pytest                                      quick (GRADPROOF_PROFILE names another)
+    pytest --hypothesis-profile=thorough        free shapes for JAX too, fresh seeds
+    pytest --gradproof-seed=7                   another seed for everything that is drawn by seed
+"""
+
+import importlib.metadata
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+SLOW = (HealthCheck.too_slow,)  # the first example of a shape pays for JAX's compilation
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink)  # no Phase.explain: it traces every line
+
+settings.register_profile("quick", max_examples=5, deadline=None, derandomize=True, database=None,
+                          suppress_health_check=SLOW, phases=PHASES)
+settings.register_profile("ci", max_examples=20, deadline=None, derandomize=True, database=None, print_blob=True,
+                          suppress_health_check=SLOW, phases=PHASES)
+settings.register_profile("thorough", max_examples=500, deadline=None, print_blob=True,
+                          suppress_health_check=SLOW, phases=PHASES)
+settings.load_profile(os.environ.get("GRADPROOF_PROFILE", "quick"))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--gradproof-seed", type=int, default=0, help="seed of every sample that is drawn by seed (default 0)")
+
+
+def pytest_report_header(config):
+    versions = []
+    for name in ("numpy", "torch", "jax"):
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            versions.append(f"{name} is not installed")
+    return f"gradproof: {', '.join(versions)}, seed {config.getoption('--gradproof-seed')}"
+
+
+@pytest.fixture(scope="session")
+def seed(request):
+    """The seed of the run."""
+    return request.config.getoption("--gradproof-seed")
+
+
+@pytest.fixture(scope="session")
+def thorough():
+    """Whether the profile draws JAX's shapes freely: each one is compiled anew, so only where time is no matter."""
+    return settings.get_current_profile_name() == "thorough"
