@@ -1,0 +1,80 @@
+"""Gradproof tells whether a hand-written derivative is right, how sure that is, and if it is wrong, where and why."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradproof.causes import CAUSES
+    from gradproof.check import (
+        assert_grad,
+        assert_jvp,
+        assert_layer,
+        assert_vjp,
+        check,
+        check_grad,
+        check_jvp,
+        check_layer,
+        check_vjp,
+    )
+    from gradproof.claims import Claim
+    from gradproof.equation import Equation
+    from gradproof.errors import DeclarationError, GradproofError, InputError, MissingFramework
+    from gradproof.frameworks import check_jax, check_torch
+    from gradproof.verdict import WORDS, Result, Verdict
+
+# Loaded when first used: a declaration needs the schema only, and the command line answers before the engine is read.
+_HOME = {
+    "CAUSES": "causes",
+    "Claim": "claims",
+    "DeclarationError": "errors",
+    "Equation": "equation",
+    "GradproofError": "errors",
+    "InputError": "errors",
+    "MissingFramework": "errors",
+    "Result": "verdict",
+    "Verdict": "verdict",
+    "WORDS": "verdict",
+    "assert_grad": "check",
+    "assert_jvp": "check",
+    "assert_layer": "check",
+    "assert_vjp": "check",
+    "check": "check",
+    "check_grad": "check",
+    "check_jax": "frameworks",
+    "check_jvp": "check",
+    "check_layer": "check",
+    "check_torch": "frameworks",
+    "check_vjp": "check",
+}
+
+__all__ = [
+    "CAUSES",
+    "WORDS",
+    "Claim",
+    "DeclarationError",
+    "Equation",
+    "GradproofError",
+    "InputError",
+    "MissingFramework",
+    "Result",
+    "Verdict",
+    "assert_grad",
+    "assert_jvp",
+    "assert_layer",
+    "assert_vjp",
+    "check",
+    "check_grad",
+    "check_jax",
+    "check_jvp",
+    "check_layer",
+    "check_torch",
+    "check_vjp",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'gradproof' has no attribute {name!r}")
+    value = getattr(import_module(f"gradproof.{_HOME[name]}"), name)
+    globals()[name] = value  # a submodule of the same name (gradproof.check) must not win the second time
+    return value
