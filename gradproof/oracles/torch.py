@@ -1,0 +1,177 @@
+"""What PyTorch's autograd says of a forward, in reverse and in forward mode. NumPy in, NumPy out.
+
+    value:  z = f(x)          vjp:  xbar = J(x)^T zbar          jvp:  zdot = J(x) xdot
+
+Float arrays (float16, float32, float64, bfloat16; longdouble as float64) and integer and bool arrays become
+tensors of their dtype, everything else reaches the forward unchanged. Nothing returned shares memory with an
+argument, and no setting of torch is left changed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from gradproof.errors import InputError
+from gradproof.oracles.arguments import (
+    Array,
+    Value,
+    check_outputs,
+    check_wrt,
+    framework,
+    is_array,
+    is_bfloat16,
+    paired,
+    private,
+)
+
+Forward = Callable[..., Any]
+
+# Below this many elements in the inputs a thread pool costs more than it gives.
+_SMALL = 1 << 16
+
+
+def value(forward: Forward, inputs: Sequence[Any], static: Mapping[str, Any] | None = None) -> Value:
+    """f(x): the forward's output, or a tuple of its outputs.
+
+    Raises MissingFramework without torch, and InputError when the forward returns no tensor; what the forward
+    itself raises passes through.
+    """
+    torch = framework("torch")
+    with _surroundings(torch, inputs):
+        outputs, single = _apply(torch, forward, [_tensor(torch, x) for x in inputs], static)
+        return _returned([_array(torch, out) for out in outputs], single)
+
+
+def vjp(
+    forward: Forward,
+    cotangent: Any,
+    inputs: Sequence[Any],
+    wrt: Sequence[int],
+    static: Mapping[str, Any] | None = None,
+) -> tuple[Value, tuple[Array, ...]]:
+    """f(x), and the gradients of <cotangent, f(x)> by the inputs at the positions `wrt`, in that order.
+
+    cotangent: of the output's shape; a tuple for a tuple of outputs (the one of an integer output is not read).
+    A gradient has its input's shape and dtype, and is zero where the output does not depend on the input.
+    Raises as `value` does, and InputError for an input without a derivative or a cotangent of another shape.
+    """
+    torch = framework("torch")
+    wrt = check_wrt(inputs, wrt)
+    with _surroundings(torch, inputs):
+        tensors = [_tensor(torch, x) for x in inputs]
+        leaves = [tensors[position].requires_grad_() for position in wrt]
+        outputs, single = _apply(torch, forward, tensors, static)
+        given = paired(cotangent, [tuple(out.shape) for out in outputs], "cotangent", single=single)
+        reached = [(out, u) for out, u in zip(outputs, given, strict=True) if out.requires_grad]
+        gradients: Sequence[Any] = [torch.zeros_like(leaf) for leaf in leaves]
+        if leaves and reached:
+            gradients = torch.autograd.grad(
+                [out for out, _ in reached],
+                leaves,
+                [_tensor(torch, np.asarray(u)).to(out.dtype) for out, u in reached],
+                allow_unused=True,
+                materialize_grads=True,
+            )
+        found = tuple(_array(torch, gradient) for gradient in gradients)
+        return _returned([_array(torch, out) for out in outputs], single), found
+
+
+def jvp(
+    forward: Forward,
+    tangents: Any,
+    inputs: Sequence[Any],
+    wrt: Sequence[int],
+    static: Mapping[str, Any] | None = None,
+) -> tuple[Value, Value | None]:
+    """f(x), and the derivative of f at x along `tangents`.
+
+    tangents: a tuple of arrays, one for each position of `wrt`, of that input's shape. The derivative has the
+    outputs' shapes and dtypes (zeros for an integer output), and is None where the forward has no forward mode: a
+    custom Function without a jvp, or an operation PyTorch has none for. Raises as `vjp` does.
+    """
+    torch = framework("torch")
+    wrt = check_wrt(inputs, wrt)
+    shapes = [np.shape(inputs[position]) for position in wrt]
+    given = paired(tangents, shapes, "tangent", single=len(wrt) == 1)
+    forward_ad = _forward_mode()
+    try:
+        with _surroundings(torch, inputs), forward_ad.dual_level():
+            duals = [_tensor(torch, x) for x in inputs]
+            for position, tangent in zip(wrt, given, strict=True):
+                primal = duals[position]
+                along = _tensor(torch, np.asarray(tangent)).to(primal.dtype)
+                duals[position] = forward_ad.make_dual(primal, along)
+            outputs, single = _apply(torch, forward, duals, static)
+            pairs = [forward_ad.unpack_dual(out) for out in outputs]
+            dots = [torch.zeros_like(out) if dot is None else dot for out, dot in pairs]
+            return (
+                _returned([_array(torch, out) for out, _ in pairs], single),
+                _returned([_array(torch, dot) for dot in dots], single),
+            )
+    except (NotImplementedError, RuntimeError) as reason:
+        if "forward AD" not in str(reason) and "forward mode AD" not in str(reason):
+            raise
+    return value(forward, inputs, static), None
+
+
+@contextmanager
+def _surroundings(torch: Any, inputs: Sequence[Any]) -> Iterator[None]:
+    """Gradients on, whatever the caller has set; one thread for tiny work, the caller's number afterwards."""
+    threads: int = torch.get_num_threads()
+    tiny = threads > 1 and sum(np.size(x) for x in inputs if is_array(x)) < _SMALL
+    if tiny:
+        torch.set_num_threads(1)
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        if tiny:
+            torch.set_num_threads(threads)
+
+
+@cache
+def _forward_mode() -> Any:
+    """torch.autograd.forward_ad, its table of decompositions loaded."""
+    with warnings.catch_warnings():
+        # Loading it scripts functions of torch's own, and torch warns of itself; nobody's forward is run here.
+        warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", DeprecationWarning)
+        if __debug__:  # torch does not load it under -O
+            framework("torch._decomp.decompositions_for_jvp")
+    return framework("torch.autograd.forward_ad")
+
+
+def _apply(
+    torch: Any, forward: Forward, arguments: Sequence[Any], static: Mapping[str, Any] | None
+) -> tuple[tuple[Any, ...], bool]:
+    return check_outputs(forward(*arguments, **(static or {})), torch.Tensor, "torch")
+
+
+def _returned(arrays: list[Array], single: bool) -> Value:
+    return arrays[0] if single else tuple(arrays)
+
+
+def _tensor(torch: Any, given: Any) -> Any:
+    """The tensor of an array, of its dtype and in memory of its own; anything that is no array unchanged."""
+    if not is_array(given):
+        return given
+    array = private(given)
+    if is_bfloat16(array.dtype):  # torch reads no ml_dtypes: the bits pass as integers
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    try:
+        return torch.from_numpy(array)
+    except TypeError as reason:
+        raise InputError(f"torch has no dtype for {array.dtype}; convert the input") from reason
+
+
+def _array(torch: Any, tensor: Any) -> Array:
+    """The array of a tensor, of its dtype and in memory of its own."""
+    if tensor.dtype == torch.bfloat16:
+        bits: Array = np.array(tensor.detach().contiguous().view(torch.int16).numpy(force=True), order="C")
+        return bits.view(framework("ml_dtypes").bfloat16)
+    return np.array(tensor.numpy(force=True), order="C")
