@@ -1,6 +1,6 @@
 """What the two autodiff oracles ask of their arguments: which inputs can be differentiated, what has to fit.
 
-Arrays pass as private, contiguous, native copies: nothing a framework keeps or changes is the caller's memory.
+Arrays pass as private, contiguous, native copies: what a framework keeps or changes is never the caller's.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def is_bfloat16(dtype: np.dtype[Any]) -> bool:
 
 
 def is_array(value: Any) -> bool:
-    """Whether a framework receives it as an array: numeric and bool arrays, NumPy scalars of a floating dtype."""
+    """Whether a framework receives it as an array: numeric and bool arrays, floating NumPy scalars."""
     if isinstance(value, np.ndarray):
         return value.dtype.kind in "fiubc" or is_bfloat16(value.dtype)
     return isinstance(value, np.generic) and is_floating(value)
@@ -75,13 +75,13 @@ def check_wrt(inputs: Sequence[Any], wrt: Sequence[int]) -> tuple[int, ...]:
 
 
 def check_outputs(result: Any, kind: type | tuple[type, ...], name: str) -> tuple[tuple[Any, ...], bool]:
-    """A forward's outputs as a tuple, and whether it was a single one; raises InputError for anything else."""
+    """A forward's outputs as a tuple, and whether it was a single one; InputError for anything else."""
     outputs = tuple(result) if isinstance(result, tuple | list) else (result,)
     for output in outputs:
         if not isinstance(output, kind):
             raise InputError(
-                f"the {name} forward returned a {type(output).__name__}; expected an array of {name} or a tuple "
-                f"of them: return it as it is, without .item(), .tolist() or .numpy()"
+                f"the {name} forward returned a {type(output).__name__}; expected an array of {name} or "
+                f"a tuple of them: return it as it is, without .item(), .tolist() or .numpy()"
             )
     return outputs, not isinstance(result, tuple | list)
 

@@ -57,8 +57,8 @@ def vjp(
 ) -> tuple[Value, tuple[Array, ...]]:
     """f(x), and the gradients of <cotangent, f(x)> by the inputs at the positions `wrt`, in that order.
 
-    cotangent: of the output's shape; a tuple for a tuple of outputs (the one of an integer output is not read).
-    A gradient has its input's shape and dtype, and is zero where the output does not depend on the input.
+    cotangent: of the output's shape; a tuple for a tuple of outputs (an integer output's is not read). A
+    gradient has its input's shape and dtype, and is zero where the output does not depend on the input.
     Raises as `value` does, and InputError for an input without a derivative or a cotangent of another shape.
     """
     torch = framework("torch")
@@ -92,8 +92,8 @@ def jvp(
     """f(x), and the derivative of f at x along `tangents`.
 
     tangents: a tuple of arrays, one for each position of `wrt`, of that input's shape. The derivative has the
-    outputs' shapes and dtypes (zeros for an integer output), and is None where the forward has no forward mode: a
-    custom Function without a jvp, or an operation PyTorch has none for. Raises as `vjp` does.
+    outputs' shapes and dtypes (zeros for an integer output), and is None where the forward has no forward
+    mode: a custom Function without a jvp, or an operation PyTorch has none for. Raises as `vjp` does.
     """
     torch = framework("torch")
     wrt = check_wrt(inputs, wrt)
@@ -139,7 +139,7 @@ def _surroundings(torch: Any, inputs: Sequence[Any]) -> Iterator[None]:
 def _forward_mode() -> Any:
     """torch.autograd.forward_ad, its table of decompositions loaded."""
     with warnings.catch_warnings():
-        # Loading it scripts functions of torch's own, and torch warns of itself; nobody's forward is run here.
+        # Loading it scripts functions of torch's own, and torch warns of itself; no forward is run here.
         warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", DeprecationWarning)
         if __debug__:  # torch does not load it under -O
             framework("torch._decomp.decompositions_for_jvp")
