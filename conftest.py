@@ -1,8 +1,8 @@
-"""How much the tests draw: Hypothesis profiles quick, ci and thorough; and a header that says what was tested with which seed.
+"""How much the tests draw (Hypothesis profiles quick, ci, thorough), and a header that says what was tested.
 
-    pytest                                      quick (GRADPROOF_PROFILE names another)
-    pytest --hypothesis-profile=thorough        free shapes for JAX too, fresh seeds
-    pytest --gradproof-seed=7                   another seed for everything that is drawn by seed
+pytest                                      quick (GRADPROOF_PROFILE names another)
+pytest --hypothesis-profile=thorough        free shapes for JAX too, fresh seeds
+pytest --gradproof-seed=7                   another seed for everything that is drawn by seed
 """
 
 import importlib.metadata
@@ -12,19 +12,43 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 SLOW = (HealthCheck.too_slow,)  # the first example of a shape pays for JAX's compilation
-PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink)  # no Phase.explain: it traces every line
+PHASES = (
+    Phase.explicit,
+    Phase.reuse,
+    Phase.generate,
+    Phase.target,
+    Phase.shrink,
+)  # no Phase.explain: it traces every line
 
-settings.register_profile("quick", max_examples=5, deadline=None, derandomize=True, database=None,
-                          suppress_health_check=SLOW, phases=PHASES)
-settings.register_profile("ci", max_examples=20, deadline=None, derandomize=True, database=None, print_blob=True,
-                          suppress_health_check=SLOW, phases=PHASES)
-settings.register_profile("thorough", max_examples=500, deadline=None, print_blob=True,
-                          suppress_health_check=SLOW, phases=PHASES)
+settings.register_profile(
+    "quick",
+    max_examples=5,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=SLOW,
+    phases=PHASES,
+)
+settings.register_profile(
+    "ci",
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    print_blob=True,
+    suppress_health_check=SLOW,
+    phases=PHASES,
+)
+settings.register_profile(
+    "thorough", max_examples=500, deadline=None, print_blob=True, suppress_health_check=SLOW, phases=PHASES
+)
 settings.load_profile(os.environ.get("GRADPROOF_PROFILE", "quick"))
 
 
 def pytest_addoption(parser):
-    parser.addoption("--gradproof-seed", type=int, default=0, help="seed of every sample that is drawn by seed (default 0)")
+    parser.addoption(
+        "--gradproof-seed", type=int, default=0, help="seed of every sample that is drawn by seed (default 0)"
+    )
 
 
 def pytest_report_header(config):
@@ -45,5 +69,5 @@ def seed(request):
 
 @pytest.fixture(scope="session")
 def thorough():
-    """Whether the profile draws JAX's shapes freely: each one is compiled anew, so only where time is no matter."""
+    """Whether the profile draws JAX's shapes freely: each is compiled anew, which costs minutes."""
     return settings.get_current_profile_name() == "thorough"

@@ -5,8 +5,9 @@
     2  usage, a bad file, an absent framework             130  interrupted
     3  our own fault
 
-A command is a module of `gradproof.commands` with a click command named `command`; the folder is walked, so a new file is a
-new command. These modules import what is large inside the function, so that `--help` answers at once.
+A command is a module of `gradproof.commands` with a click command named `command`; the folder is walked, so
+a new file is a new command. These modules import what is large inside the function, so that `--help`
+answers at once.
 """
 
 import importlib
@@ -45,9 +46,16 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version and exit.")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_version,
+    help="Show the version and exit.",
+)
 def gradproof() -> None:
-    """Tells whether a hand-written derivative is right, how sure that is, and if it is wrong, where and why."""
+    """Tells whether a hand-written derivative is right, how sure that is, and if wrong, where and why."""
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -1,0 +1,207 @@
+"""Which derivatives: what `[tool.gradproof]` of pyproject.toml names, or the paper that is installed.
+
+    [tool.gradproof]
+    declarations = ["mylayers", "models/**/*_vjp.py"]   # packages to walk, or globs from that folder
+    references = ["myreferences"]                          # modules with TORCH and JAX: {name: forward}
+
+Every module is imported and its `EQUATION` taken. A module that has a `backward` and no `EQUATION` is an
+error: a derivative that is never checked must not look like one that agrees.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import pkgutil
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gradproof.equation import Equation
+from gradproof.errors import InputError, MissingFramework
+
+PAPER = ("derivs",)  # by name: the engine imports none of it
+PAPER_REFERENCES = ("reference",)
+
+
+@dataclass(frozen=True)
+class Project:
+    """What is judged: `folder` is where it lies, `root` where its baseline is kept."""
+
+    folder: Path
+    root: Path
+    equations: Mapping[str, Equation]
+    networks: Mapping[str, Equation]
+    files: Mapping[str, Path]
+    numbered: tuple[str, ...] = ()
+    references: Mapping[str, Mapping[str, Callable[..., Any]]] = field(default_factory=dict)
+
+    def reference(self, name: str) -> dict[str, Callable[..., Any]]:
+        """The forwards that speak for the equation `name`: {"torch": forward, "jax": forward}."""
+        return {framework: table[name] for framework, table in self.references.items() if name in table}
+
+
+def project_file(start: Path | None = None) -> Path | None:
+    """The nearest `pyproject.toml` at or above `start` (default: the working folder), or None."""
+    here = (start or Path.cwd()).resolve()
+    return next(
+        (path / "pyproject.toml" for path in (here, *here.parents) if (path / "pyproject.toml").is_file()),
+        None,
+    )
+
+
+def find_project(start: Path | None = None) -> Project:
+    """What `[tool.gradproof]` names; without one, the installed paper.
+
+    Raises InputError for a table that names nothing, or something that cannot be imported.
+    """
+    file = project_file(start)
+    table = _table(file) if file else None
+    if file is None or table is None:
+        project = file.parent if file else Path.cwd()
+        return _load(project, PAPER, PAPER_REFERENCES)
+    if str(file.parent) not in sys.path:
+        sys.path.insert(0, str(file.parent))  # a project's own files import one another from its root
+    return _load(
+        file.parent, _strings(file, table, "declarations"), _strings(file, table, "references", needed=False)
+    )
+
+
+def same_checkout(found: Project) -> None:
+    """Raise InputError where the working folder is a checkout of the subject, and another one is imported.
+
+    A regression check must judge the files that were changed, not a copy that was installed before.
+    """
+    for name in PAPER:
+        here = found.root / name
+        if (
+            (here / "__init__.py").is_file()
+            and found.folder.name == name
+            and here.resolve() != found.folder.resolve()
+        ):
+            raise InputError(
+                f"{found.folder} is imported, not {here} of this checkout; "
+                f"run: pip install -e {found.root}"
+            )
+
+
+def _table(file: Path) -> dict[str, Any] | None:
+    try:
+        tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{file} cannot be read as TOML ({error}); put it right, or run elsewhere") from None
+    table = tool.get("gradproof")
+    if table is not None and not isinstance(table, dict):
+        raise InputError(f"{file}: tool.gradproof is {table!r}, expected a table [tool.gradproof]")
+    return table
+
+
+def _strings(file: Path, table: dict[str, Any], key: str, needed: bool = True) -> tuple[str, ...]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise InputError(f"{file}: [tool.gradproof] {key} is {value!r}, expected a list of packages or globs")
+    if needed and not value:
+        raise InputError(f'{file}: [tool.gradproof] names no {key}; add {key} = ["package or glob"]')
+    return tuple(value)
+
+
+def _load(root: Path, declarations: Iterable[str], references: Iterable[str]) -> Project:
+    modules = [module for name in declarations for module in _modules(project, name)]
+    equations: dict[str, Equation] = {}
+    networks: dict[str, Equation] = {}
+    files: dict[str, Path] = {}
+    numbered: tuple[str, ...] = ()
+    for module in modules:
+        numbered += tuple(getattr(module, "NUMBERED", ()))
+        equation, file = getattr(module, "EQUATION", None), Path(str(module.__file__))
+        if equation is None:
+            if callable(getattr(module, "backward", None)) and module.backward.__module__ == module.__name__:
+                raise InputError(
+                    f"{file} has a backward and no EQUATION, so nothing would check it; end it in one"
+                )
+            continue
+        if not isinstance(equation, Equation):
+            raise InputError(
+                f"{file}: EQUATION is a {type(equation).__name__}, expected a gradproof.Equation"
+            )
+        if equation.name in files and files[equation.name] != file:
+            raise InputError(
+                f"two equations are named {equation.name!r}: {files[equation.name]} and {file}; rename one"
+            )
+        files[equation.name] = file
+        (networks if file.parent.name == "networks" else equations)[equation.name] = equation
+    ordered = dict(sorted(equations.items(), key=lambda item: (_first(item[1].paper), item[0])))
+    networks = dict(
+        sorted(networks.items(), key=lambda item: (_first(item[1].tables), _first(item[1].paper), item[0]))
+    )
+    return Project(
+        _folder(modules, project),
+        project,
+        {**ordered, **networks},
+        networks,
+        files,
+        numbered,
+        _references(project, references),
+    )
+
+
+def _modules(root: Path, name: str) -> list[ModuleType]:
+    """The modules of a package, itself first, or of the files that a glob finds."""
+    if any(mark in name for mark in "*?[/") or name.endswith(".py"):
+        found = sorted(path for path in project.glob(name) if path.is_file())
+        if not found:
+            raise InputError(f"[tool.gradproof] of {project} names {name!r}, and no file there is called so")
+        return [_import_file(path) for path in found]
+    root = _import(name)
+    inner = pkgutil.walk_packages(getattr(root, "__path__", []), prefix=f"{name}.", onerror=_import)
+    return [root, *(_import(found.name) for found in inner)]
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
+            raise InputError(
+                f"no package {name!r} can be imported; install it, or name another in [tool.gradproof]"
+            ) from None
+        raise MissingFramework(
+            f"{name} needs {error.name!r}, which is not installed; pip install {error.name}"
+        ) from None
+
+
+def _import_file(path: Path) -> ModuleType:
+    digest = hashlib.sha1(str(path).encode(), usedforsecurity=False).hexdigest()[:12]
+    name = f"gradproof_declaration_{digest}.{path.stem}"  # an equation is called as the last part says
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path} is not a Python file; name .py files in [tool.gradproof] declarations")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _references(root: Path, names: Iterable[str]) -> dict[str, dict[str, Callable[..., Any]]]:
+    tables: dict[str, dict[str, Callable[..., Any]]] = {}
+    for name in names:
+        for module in _modules(project, name):
+            for framework, attribute in (("torch", "TORCH"), ("jax", "JAX")):
+                tables.setdefault(framework, {}).update(getattr(module, attribute, {}))
+    return tables
+
+
+def _folder(modules: list[ModuleType], root: Path) -> Path:
+    files = [Path(module.__file__) for module in modules if module.__file__]
+    return files[0].parent if files else project
+
+
+def _first(numbers: tuple[str, ...]) -> tuple[int, str]:
+    """Sort key of what a paper numbers: "20-relu" after "19", a thing without a number last."""
+    if not numbers:
+        return (10**6, "")
+    digits, _, rest = numbers[0].partition("-")
+    return (int(digits), rest) if digits.isdigit() else (10**6, numbers[0])

@@ -1,0 +1,158 @@
+"""The report in rows and words, from results made by hand: every word of the judge, and 80 columns."""
+
+import json
+import math
+
+import pytest
+
+from gradproof import Equation, Result, Verdict
+from gradproof.report import as_json, body, closing, exit_code, heading, spans, summarize
+from gradproof.rows import ORACLES, rows
+from gradproof.verdict import WORDS
+
+
+def forward(x, w):
+    return x @ w
+
+
+def backward(z_bar, z, x, w):
+    return {"x": z_bar @ w.T, "w": x.T @ z_bar}
+
+
+def equation(**facts):
+    return Equation(
+        **{
+            "forward": forward,
+            "backward": backward,
+            "shapes": "x: n d, w: d m -> z: n m",
+            "title": "Product",
+            "paper": ("7", "46", "47", "48", "20-relu"),
+            **facts,
+        }
+    )
+
+
+DECLARED = equation()
+
+
+def result(*verdicts, **facts):
+    found = (Verdict("z", "torch", "value", "1:random", "agrees", 1e-16, 1e-14, 1e-13, 2.0), *verdicts)
+    return Result(DECLARED.name, found, ("x", "w"), **facts)
+
+
+def verdict(word, input="x", oracle="torch", **facts):
+    return Verdict(
+        input,
+        oracle,
+        "vjp",
+        **{"sample": "1:random", "word": word, "error": 1e-16, "resolution": 1e-12, "ulps": 2.0, **facts},
+    )
+
+
+def settled():
+    return [verdict("agrees", name, oracle) for name in "xw" for oracle in ORACLES]
+
+
+def text(*results, **options):
+    return "\n".join(line for line, _ in body(results, {DECLARED.name: DECLARED}, **options))
+
+
+def test_a_row_for_the_value_and_for_each_gradient_in_the_order_of_the_inputs():
+    table = rows(result(verdict("agrees", "w"), verdict("agrees", "x")))
+    assert [(row.input, row.value) for row in table] == [("z", True), ("x", False), ("w", False)]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_cell_says_the_worst_word_of_its_samples(word):
+    row = rows(result(verdict("agrees"), verdict(word, sample="2:zeros")))[1]
+    assert (row.cells["torch"].word, row.word, row.samples) == (word, word, 2)
+
+
+def test_a_cell_says_the_worst_error_and_the_finest_resolution_that_agreed():
+    found = [
+        verdict("agrees", ulps=2.0, resolution=1e-9),
+        verdict("agrees", ulps=8.0, resolution=1e-12, sample="2:zeros"),
+        verdict("undecided", ulps=1.0, resolution=1e-15, sample="3:ties"),
+    ]
+    cell = rows(result(*found))[1].cells["torch"]
+    assert (cell.ulps, cell.resolution, cell.samples) == (8.0, 1e-12, 3)
+
+
+def test_an_error_that_is_not_a_number_is_the_worst():
+    assert math.isnan(
+        rows(result(verdict("differs", ulps=math.nan), verdict("agrees", ulps=9.0)))[1].cells["torch"].ulps
+    )
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_line_of_the_table_fits_80_columns(word):
+    found = [verdict(word, name, oracle, ulps=1.2e300) for name in "xw" for oracle in ORACLES]
+    lines = text(result(*found)).splitlines()
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_long_heading_is_folded_into_80_columns_and_keeps_every_number():
+    long = equation(
+        title="A title " * 20, paper=tuple(str(number) for number in range(1, 60, 2)), tables=("2", "3")
+    )
+    lines = heading(long).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(f"({number})" in heading(long) for number in range(1, 60, 2))
+
+
+def test_what_was_refused_is_explained_after_the_table():
+    bad = result(
+        *settled(),
+        verdict("differs"),
+        explanation="x differs: 2 times too large",
+        reproduce="python -c 'replay'",
+    )
+    assert text(bad).rstrip().endswith("x differs: 2 times too large\npython -c 'replay'")
+    assert "DIFFERS" in text(bad)
+
+
+def test_quiet_leaves_out_what_is_right_and_keeps_what_is_wrong():
+    assert text(result(*settled()), quiet=True) == ""
+    assert "DIFFERS" in text(result(*settled(), verdict("differs")), quiet=True)
+    assert "open" in text(result(*settled(), verdict("undecided")), quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [("agrees", 0), ("subgradient", 0), ("undecided", 4), ("missing", 1), ("differs", 1), ("error", 1)],
+)
+def test_the_exit_code_of_each_word(word, code):
+    assert exit_code([result(*settled()), result(*settled(), verdict(word))]) == code
+
+
+def test_wrong_weighs_more_than_undecided_and_nothing_checked_is_wrong():
+    assert exit_code([result(*settled(), verdict("undecided")), result(*settled(), verdict("differs"))]) == 1
+    assert exit_code([Result("empty", (), ("x",))]) == 1
+    assert exit_code([result(verdict("agrees", "x"))]) == 4  # nobody spoke of w
+
+
+def test_the_summary_counts_what_the_paper_numbers_and_names_what_is_left():
+    summary = summarize([result(*settled())], {DECLARED.name: DECLARED}, ("1", "7", "20-relu", "46"))
+    assert summary.covered == ("7", "20-relu", "46")
+    assert summary.uncovered == ("1",)
+    assert (summary.equations, summary.gradients, summary.words) == (1, 2, {"agrees": 3})
+    lines = closing(summary, "/somewhere/derivs", 1.2, {"numpy": "2.4"}, 7)
+    assert "3 of the paper's 4 numbered equations are covered; not: 1." in lines
+    assert lines[-2:] == ["Judged: /somewhere/derivs", "numpy 2.4; seed 7."]
+
+
+def test_json_reads_back_as_it_was_and_holds_no_bare_infinity():
+    bad = result(
+        verdict("differs", ulps=math.nan, resolution=math.inf), where_found={"x": ((0, 1), math.nan, 2.0)}
+    )
+    by_name = {DECLARED.name: DECLARED}
+    data = as_json([bad], by_name, summarize([bad], by_name), seed=3)
+    back = json.loads(json.dumps(data, allow_nan=False))
+    assert back["seed"] == 3
+    assert back["equations"][0]["where"]["x"] == {"index": [0, 1], "got": "nan", "expected": 2.0}
+    assert back["equations"][0]["rows"][1]["cells"][0]["ulps"] == "nan"
+    assert back["summary"]["words"] == {"agrees": 1, "differs": 1}
+
+
+def test_numbers_in_a_row_are_drawn_together():
+    assert spans(("48", "7", "46", "47", "20-relu", "13", "14")) == ["7", "13", "14", "20-relu", "46-48"]
