@@ -24,8 +24,9 @@ def framework(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as reason:
+        root = name.partition(".")[0]
         raise MissingFramework(
-            f"{name} was asked for and cannot be imported ({reason}); install it with: pip install {name}"
+            f"{root} was asked for and cannot be imported ({reason}); install it with: pip install {root}"
         ) from reason
 
 
@@ -56,8 +57,10 @@ def private(value: Any) -> Array:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def check_wrt(inputs: Sequence[Any], wrt: Sequence[int]) -> tuple[int, ...]:
-    """The positions to differentiate; raises InputError for one that is out of range or not floating."""
+def check_wrt(inputs: Sequence[Any], wrt: Sequence[int] | None) -> tuple[int, ...]:
+    """The positions to differentiate (None: all floating ones); InputError for any other than a floating one."""
+    if wrt is None:
+        return tuple(position for position, given in enumerate(inputs) if is_floating(given))
     for position in wrt:
         if not 0 <= position < len(inputs):
             raise InputError(

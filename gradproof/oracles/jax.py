@@ -60,14 +60,15 @@ def vjp(
     forward: Forward,
     cotangent: Any,
     inputs: Sequence[Any],
-    wrt: Sequence[int],
+    wrt: Sequence[int] | None,
     static: Mapping[str, Any] | None = None,
 ) -> tuple[Value, tuple[Array, ...]]:
-    """f(x), and the gradients of <cotangent, f(x)> by the inputs at the positions `wrt`, in that order.
+    """f(x), and the gradients of <cotangent, f(x)> by the inputs at the positions `wrt`, in order.
 
-    cotangent: of the output's shape; a tuple for a tuple of outputs (an integer output's is not read). A
-    gradient has its input's shape and dtype, and is zero where the output does not depend on the input.
-    Raises as `value` does, and InputError for an input without a derivative or a cotangent of another shape.
+    wrt: None stands for every floating input. cotangent: of the output's shape; a tuple for a tuple of
+    outputs (an integer output's is not read). A gradient has its input's shape and dtype, and is zero where
+    the output does not depend on the input. Raises as `value` does, and InputError for an input without a
+    derivative or a cotangent of another shape.
     """
     out, gradients = _Call(forward, wrt, static).run("vjp", inputs, cotangent=_listed(cotangent))
     return _numpy(out), _arrays(gradients)
@@ -77,7 +78,7 @@ def jvp(
     forward: Forward,
     tangents: Any,
     inputs: Sequence[Any],
-    wrt: Sequence[int],
+    wrt: Sequence[int] | None,
     static: Mapping[str, Any] | None = None,
 ) -> tuple[Value, Value | None]:
     """f(x), and the derivative of f at x along `tangents`.
@@ -105,7 +106,9 @@ class Batched:
     points is called a point at a time, with the same answers. Raises as `vjp` does.
     """
 
-    def __init__(self, forward: Forward, wrt: Sequence[int], static: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, forward: Forward, wrt: Sequence[int] | None, static: Mapping[str, Any] | None = None
+    ) -> None:
         self._call = _Call(forward, wrt, static)
 
     def __call__(self, inputs: Sequence[Any], cotangent: Any, tangents: Any) -> Answers:
@@ -145,8 +148,9 @@ class Batched:
 class _Call:
     """A forward, the positions to differentiate and the static parameters, made into programs for JAX."""
 
-    def __init__(self, forward: Forward, wrt: Sequence[int], static: Mapping[str, Any] | None) -> None:
-        self.forward, self.wrt, self.static = forward, tuple(wrt), dict(static or {})
+    def __init__(self, forward: Forward, wrt: Sequence[int] | None, static: Mapping[str, Any] | None) -> None:
+        self.forward, self.static = forward, dict(static or {})
+        self.wrt = None if wrt is None else tuple(wrt)
 
     def run(
         self,
@@ -159,27 +163,22 @@ class _Call:
     ) -> Any:
         """The program of `kind` (value, vjp, jvp, all) at these inputs, compiled where it has not been."""
         jax = framework("jax")
-        check_wrt(inputs, self.wrt)
+        wrt = check_wrt(inputs, self.wrt)
         arrays = {position: private(x) for position, x in enumerate(inputs) if is_array(x)}
         fixed = {position: x for position, x in enumerate(inputs) if position not in arrays}
         operands = (arrays, cotangent, tangents)
         # Other precisions than the highest exist on other devices only.
         with jax.enable_x64(True), jax.default_matmul_precision("highest"):
             try:
-                key = (
-                    kind,
-                    batched,
-                    self.wrt,
-                    _frozen((self.forward, self.static, fixed)),
-                    _signature(jax, operands),
-                )
+                named = _frozen((self.forward, self.static, fixed))
+                key = (kind, batched, wrt, named, _signature(jax, operands))
                 hash(key)
             except TypeError:
-                return self._compiled(jax, kind, fixed, operands, batched)(*operands)
+                return self._compiled(jax, kind, wrt, fixed, operands, batched)(*operands)
             with _lock:
                 program = _programs.get(key)
             if program is None:
-                program = self._compiled(jax, kind, fixed, operands, batched)
+                program = self._compiled(jax, kind, wrt, fixed, operands, batched)
             with _lock:
                 _programs[key] = program
                 _programs.move_to_end(key)
@@ -188,9 +187,15 @@ class _Call:
             return program(*operands)
 
     def _compiled(
-        self, jax: Any, kind: str, fixed: Mapping[int, Any], operands: tuple[Any, ...], batched: bool
+        self,
+        jax: Any,
+        kind: str,
+        wrt: tuple[int, ...],
+        fixed: Mapping[int, Any],
+        operands: Any,
+        batched: bool,
     ) -> Callable[..., Any]:
-        program = self._program(jax, kind, fixed)
+        program = self._program(jax, kind, wrt, fixed)
         if batched:
             return compiled(jax.vmap(program), *operands)
         try:
@@ -206,16 +211,18 @@ class _Call:
 
             return eager
 
-    def _program(self, jax: Any, kind: str, fixed: Mapping[int, Any]) -> Callable[..., Any]:
+    def _program(
+        self, jax: Any, kind: str, wrt: tuple[int, ...], fixed: Mapping[int, Any]
+    ) -> Callable[..., Any]:
         jnp = jax.numpy
         kinds = (jax.Array, np.ndarray, np.generic, float, int)
 
         def program(arrays: dict[int, Any], cotangent: Any, tangents: Any) -> Any:
             held = {**fixed, **{position: jnp.asarray(x) for position, x in arrays.items()}}
-            leaves = tuple(held[position] for position in self.wrt)
+            leaves = tuple(held[position] for position in wrt)
 
             def outputs(*moved: Any) -> tuple[tuple[Any, ...], Any]:
-                at = {**held, **dict(zip(self.wrt, moved, strict=True))}
+                at = {**held, **dict(zip(wrt, moved, strict=True))}
                 result = self.forward(*(at[position] for position in range(len(at))), **self.static)
                 listed, single = check_outputs(result, kinds, "jax")
                 out = tuple(jnp.asarray(one) for one in listed)

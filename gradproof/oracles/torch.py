@@ -52,14 +52,15 @@ def vjp(
     forward: Forward,
     cotangent: Any,
     inputs: Sequence[Any],
-    wrt: Sequence[int],
+    wrt: Sequence[int] | None,
     static: Mapping[str, Any] | None = None,
 ) -> tuple[Value, tuple[Array, ...]]:
-    """f(x), and the gradients of <cotangent, f(x)> by the inputs at the positions `wrt`, in that order.
+    """f(x), and the gradients of <cotangent, f(x)> by the inputs at the positions `wrt`, in order.
 
-    cotangent: of the output's shape; a tuple for a tuple of outputs (an integer output's is not read). A
-    gradient has its input's shape and dtype, and is zero where the output does not depend on the input.
-    Raises as `value` does, and InputError for an input without a derivative or a cotangent of another shape.
+    wrt: None stands for every floating input. cotangent: of the output's shape; a tuple for a tuple of
+    outputs (an integer output's is not read). A gradient has its input's shape and dtype, and is zero where
+    the output does not depend on the input. Raises as `value` does, and InputError for an input without a
+    derivative or a cotangent of another shape.
     """
     torch = framework("torch")
     wrt = check_wrt(inputs, wrt)
@@ -86,7 +87,7 @@ def jvp(
     forward: Forward,
     tangents: Any,
     inputs: Sequence[Any],
-    wrt: Sequence[int],
+    wrt: Sequence[int] | None,
     static: Mapping[str, Any] | None = None,
 ) -> tuple[Value, Value | None]:
     """f(x), and the derivative of f at x along `tangents`.
