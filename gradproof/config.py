@@ -2,7 +2,7 @@
 
     [tool.gradproof]
     declarations = ["mylayers", "models/**/*_vjp.py"]   # packages to walk, or globs from that folder
-    references = ["myreferences"]                          # modules with TORCH and JAX: {name: forward}
+    references = ["myreferences"]     # modules with REFERENCES = {name: {"torch": forward, "jax": forward}}
 
 Every module is imported and its `EQUATION` taken. A module that has a `backward` and no `EQUATION` is an
 error: a derivative that is never checked must not look like one that agrees.
@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from gradproof.equation import Equation
-from gradproof.errors import InputError, MissingFramework
+from gradproof.errors import GradproofError, InputError, MissingFramework
 
 PAPER = ("derivs",)  # by name: the engine imports none of it
 PAPER_REFERENCES = ("reference",)
@@ -41,7 +41,7 @@ class Project:
 
     def reference(self, name: str) -> dict[str, Callable[..., Any]]:
         """The forwards that speak for the equation `name`: {"torch": forward, "jax": forward}."""
-        return {framework: table[name] for framework, table in self.references.items() if name in table}
+        return dict(self.references.get(name, {}))
 
 
 def project_file(start: Path | None = None) -> Path | None:
@@ -83,8 +83,7 @@ def same_checkout(found: Project) -> None:
             and here.resolve() != found.folder.resolve()
         ):
             raise InputError(
-                f"{found.folder} is imported, not {here} of this checkout; "
-                f"run: pip install -e {found.root}"
+                f"{found.folder} is imported, not {here} of this checkout; run: pip install -e {found.root}"
             )
 
 
@@ -109,7 +108,7 @@ def _strings(file: Path, table: dict[str, Any], key: str, needed: bool = True) -
 
 
 def _load(root: Path, declarations: Iterable[str], references: Iterable[str]) -> Project:
-    modules = [module for name in declarations for module in _modules(project, name)]
+    modules = [module for name in declarations for module in _modules(root, name)]
     equations: dict[str, Equation] = {}
     networks: dict[str, Equation] = {}
     files: dict[str, Path] = {}
@@ -138,26 +137,26 @@ def _load(root: Path, declarations: Iterable[str], references: Iterable[str]) ->
         sorted(networks.items(), key=lambda item: (_first(item[1].tables), _first(item[1].paper), item[0]))
     )
     return Project(
-        _folder(modules, project),
-        project,
+        _folder(modules, root),
+        root,
         {**ordered, **networks},
         networks,
         files,
         numbered,
-        _references(project, references),
+        _references(root, references),
     )
 
 
 def _modules(root: Path, name: str) -> list[ModuleType]:
     """The modules of a package, itself first, or of the files that a glob finds."""
     if any(mark in name for mark in "*?[/") or name.endswith(".py"):
-        found = sorted(path for path in project.glob(name) if path.is_file())
+        found = sorted(path for path in root.glob(name) if path.is_file())
         if not found:
-            raise InputError(f"[tool.gradproof] of {project} names {name!r}, and no file there is called so")
+            raise InputError(f"[tool.gradproof] of {root} names {name!r}, and no file there is called so")
         return [_import_file(path) for path in found]
-    root = _import(name)
-    inner = pkgutil.walk_packages(getattr(root, "__path__", []), prefix=f"{name}.", onerror=_import)
-    return [root, *(_import(found.name) for found in inner)]
+    top = _import(name)
+    inner = pkgutil.walk_packages(getattr(top, "__path__", []), prefix=f"{name}.", onerror=_import)
+    return [top, *(_import(found.name) for found in inner)]
 
 
 def _import(name: str) -> ModuleType:
@@ -171,6 +170,10 @@ def _import(name: str) -> ModuleType:
         raise MissingFramework(
             f"{name} needs {error.name!r}, which is not installed; pip install {error.name}"
         ) from None
+    except GradproofError:
+        raise  # a declaration that contradicts itself says so in words of its own
+    except Exception as error:
+        raise InputError(f"{name} cannot be imported: {_said(error)}; put it right first") from error
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -181,22 +184,40 @@ def _import_file(path: Path) -> ModuleType:
         raise InputError(f"{path} is not a Python file; name .py files in [tool.gradproof] declarations")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except GradproofError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path} cannot be imported: {_said(error)}; put it right first") from error
     return module
 
 
+def _said(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 def _references(root: Path, names: Iterable[str]) -> dict[str, dict[str, Callable[..., Any]]]:
-    tables: dict[str, dict[str, Callable[..., Any]]] = {}
+    """name of an equation -> {"torch": forward, "jax": forward}, from what each module says."""
+    table: dict[str, dict[str, Callable[..., Any]]] = {}
     for name in names:
-        for module in _modules(project, name):
-            for framework, attribute in (("torch", "TORCH"), ("jax", "JAX")):
-                tables.setdefault(framework, {}).update(getattr(module, attribute, {}))
-    return tables
+        is_file = any(mark in name for mark in "*?[/") or name.endswith(".py")
+        for module in _modules(root, name) if is_file else [_import(name)]:
+            listed = getattr(module, "REFERENCES", None)
+            if listed is None and callable(getattr(module, "names", None)):
+                listed = {equation: module.forwards(equation) for equation in module.names()}
+            if not isinstance(listed, Mapping):
+                raise InputError(
+                    f"references {name!r} has no REFERENCES; expected a dict "
+                    '{equation: {"torch": forward, "jax": forward}}'
+                )
+            table.update({equation: dict(forwards) for equation, forwards in listed.items()})
+    return table
 
 
 def _folder(modules: list[ModuleType], root: Path) -> Path:
     files = [Path(module.__file__) for module in modules if module.__file__]
-    return files[0].parent if files else project
+    return files[0].parent if files else root
 
 
 def _first(numbers: tuple[str, ...]) -> tuple[int, str]:

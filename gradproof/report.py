@@ -156,7 +156,9 @@ def _cell(cell: Cell | None) -> str:
 
 
 def _figure(value: float) -> str:
-    return "0" if value == 0 else f"{value:.0e}".replace("e+", "e").replace("e0", "e") if math.isfinite(value) else str(value)
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    return f"{value:.0e}".replace("e+", "e").replace("e0", "e")
 
 
 def closing(
