@@ -1,0 +1,195 @@
+"""What can be measured at a failing sample: the expected gradient, the Jacobian, the rule's answers to other cotangents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+
+from gradproof.judge import Failure, Judge
+from gradproof.oracles.differences import derivative
+from gradproof.sample import is_float
+from gradproof.slope import SPAN, slope, unit
+from gradproof.subject import Array, Fault
+from gradproof.trial import Trial
+
+# beyond so many entries the expected gradient is not worked out entry by entry
+MOST_ENTRIES = 256
+MOST_JACOBIAN = 64
+
+
+def close(a: Array, b: Array | None, tolerance: float = 1e-6) -> bool:
+    """Equal to `tolerance` of the largest entry."""
+    if b is None or a.shape != b.shape or a.size == 0:
+        return False
+    size = max(float(np.max(np.abs(a))), float(np.max(np.abs(b))))
+    return bool(np.isfinite(size) and np.max(np.abs(a - b)) <= tolerance * size)
+
+
+class Evidence:
+    """Measurements at one failure, each made when it is first asked for."""
+
+    def __init__(self, judge: Judge, failure: Failure) -> None:
+        assert failure.position is not None
+        self.judge, self.failure, self.trial, self.position = judge, failure, failure.trial, failure.position
+        self.point = np.asarray(self.trial.sample.inputs[self.position], np.float64)
+        self.cotangents = [np.asarray(u, np.float64) for u in self.trial.cotangents]
+        found = self.rule()
+        self.got = np.asarray(found if found is not None else (failure.got if failure.got is not None else np.zeros(self.point.shape)), np.float64)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Every axis length in sight."""
+        shapes = [np.shape(x) for x in self.trial.sample.inputs] + [y.shape for y in self.trial.values]
+        return sorted({n for shape in shapes for n in shape})
+
+    def rule(self, scale: float = 1.0, shuffled: bool = False) -> Array | None:
+        """The rule's gradient for the cotangent, scaled or with its entries replaced."""
+        u = [np.asarray(scale * c, c.dtype) for c in self.trial.cotangents]
+        if shuffled:
+            u = [np.asarray(np.abs(c[::-1] if c.ndim else c) * 2 + 0.25, c.dtype) for c in u]
+        try:
+            g = self.trial.pull(u)[self.position]
+        except Fault:
+            return None
+        return None if g is None else np.asarray(g, np.float64)
+
+    @cached_property
+    def expected(self) -> Array | None:
+        """The true gradient: a framework's, or entry by entry from slopes where there are few entries."""
+        return self._expected(self.position)
+
+    def _expected(self, i: int) -> Array | None:
+        for truth in self.judge.truths.get(id(self.trial), {}).values():
+            g = np.asarray(truth.answer.gradients[self.trial.sample.wrt.index(i)], np.float64)
+            return np.where(np.isfinite(g), g, 0.0)
+        x = np.asarray(self.trial.sample.inputs[i])
+        if x.size > MOST_ENTRIES:
+            return None
+        g = np.zeros(x.shape)
+        size = unit(x)
+        for index in np.ndindex(x.shape):
+            v = np.zeros(x.shape)
+            v[index] = size
+            ray = slope(self.trial, i, v, self.judge.complex_works)
+            g[index] = ray.value / size if np.isfinite(ray.value) else 0.0
+        return g
+
+    @cached_property
+    def tolerance(self) -> float:
+        """What an explanation may leave over: a thousandth of the error that it explains, relative to the largest entry."""
+        e = self.expected
+        if e is None or e.shape != self.got.shape:
+            return 1e-6
+        size = max(float(np.max(np.abs(self.got), initial=0.0)), float(np.max(np.abs(e), initial=0.0)), 1e-300)
+        exact = bool(self.judge.truths.get(id(self.trial)))
+        return float(np.clip(1e-3 * np.max(np.abs(self.got - e), initial=0.0) / size, 1e-12 if exact else 1e-10, 1e-6))
+
+    def explains(self, candidate: Array | None) -> bool:
+        """Whether the wrong gradient is just this array."""
+        return close(self.got, candidate, self.tolerance)
+
+    def wrong(self) -> Array:
+        """Which entries differ."""
+        assert self.expected is not None
+        size = float(np.max(np.abs(self.expected), initial=0.0))
+        if self.expected.shape != self.got.shape:
+            return np.ones(self.point.shape, bool)
+        error = np.abs(self.got - self.expected)
+        return np.asarray(error > max(1e-3 * float(error.max(initial=0.0)), 1e-12 * size))
+
+    def others(self) -> Iterator[Array]:
+        """The expected gradients of the other inputs."""
+        for i in self.trial.sample.wrt:
+            if i != self.position:
+                g = self._expected(i)
+                if g is not None:
+                    yield g
+
+    def ignores_cotangent(self) -> bool:
+        other = self.rule(shuffled=True)
+        return other is not None and close(self.got, other, 1e-9) and bool(self.got.any())
+
+    def even_in_cotangent(self) -> bool:
+        minus = self.rule(scale=-1.0)
+        return minus is not None and close(self.got, minus, 1e-9) and bool(self.got.any())
+
+    @cached_property
+    def jacobian(self) -> Array | None:
+        """d output / d this input, flat, for one float output and few entries."""
+        floats = [k for k, y in enumerate(self.trial.work.values) if is_float(y)]
+        x = np.asarray(self.trial.work.sample.inputs[self.position])
+        if len(floats) != 1 or x.size > MOST_JACOBIAN or self.trial.values[floats[0]].size > 4 * MOST_JACOBIAN:
+            return None
+        columns = []
+        size = unit(x)
+        work: Trial = self.trial.work
+        base = np.asarray(work.values[floats[0]], np.float64).reshape(-1)
+        for index in np.ndindex(x.shape):
+            inputs = list(work.sample.inputs)
+
+            def phi(t: float, index: tuple[int, ...] = index, inputs: list[object] = inputs) -> Array:
+                moved = np.array(x, np.float64)
+                moved[index] += t * size
+                inputs[self.position] = moved if isinstance(work.sample.inputs[self.position], np.ndarray) else moved[()]
+                return np.asarray(work.subject.value(inputs, work.sample.static)[floats[0]].reshape(-1) - base)
+
+            estimate = derivative(phi, SPAN)
+            columns.append(np.nan_to_num(estimate.value) / size)
+        return np.stack(columns, axis=1) if columns else None
+
+    def elementwise(self) -> bool | None:
+        """Whether the Jacobian is diagonal; None where that is not known."""
+        if self.jacobian is None or self.jacobian.shape[0] != self.jacobian.shape[1]:
+            return None
+        off = self.jacobian - np.diag(np.diag(self.jacobian))
+        return bool(np.max(np.abs(off), initial=0.0) <= 1e-9 * max(float(np.max(np.abs(self.jacobian))), 1e-300))
+
+    def diagonal(self) -> Array | None:
+        """u times the Jacobian's diagonal."""
+        if self.elementwise() is None or self.jacobian is None:
+            return None
+        u = next(c for c, y in zip(self.cotangents, self.trial.values, strict=True) if is_float(y))
+        return np.asarray((np.diag(self.jacobian) * u.reshape(-1)).reshape(self.point.shape))
+
+    def at_activation(self) -> bool:
+        """The cotangent handed through, the derivative taken at f(x), or the formula in f(x) fed with x."""
+        if not self.elementwise() or self.jacobian is None:
+            return False
+        u = next(c for c, y in zip(self.cotangents, self.trial.values, strict=True) if is_float(y)).reshape(self.point.shape)
+        x = self.point
+        if any(self.explains(c) for c in (u, u * x * (1 - x), u * (1 - x * x), u * x)):
+            return True
+        moved = self._derivative_at(np.asarray(self.trial.work.values[0], np.float64).reshape(x.shape))
+        return moved is not None and self.explains(u * moved)
+
+    def _derivative_at(self, point: Array) -> Array | None:
+        work = self.trial.work
+        inputs = list(work.sample.inputs)
+
+        def phi(t: float) -> Array:
+            inputs[self.position] = point + t
+            return np.asarray(work.subject.value(inputs, work.sample.static)[0], np.float64).reshape(-1)
+
+        estimate = derivative(phi, SPAN * unit(point))
+        if not np.isfinite(estimate.bound).all() or estimate.value.size != point.size:
+            return None
+        return np.asarray(estimate.value.reshape(point.shape))
+
+    def one_slice(self) -> bool:
+        """Whether the gradient is that of one slice of the output's first axis alone: a sum that was not taken."""
+        if self.jacobian is None:
+            return False
+        y = next(v for v in self.trial.values if is_float(v))
+        u = next(c for c, v in zip(self.cotangents, self.trial.values, strict=True) if is_float(v))
+        for axis in range(y.ndim):
+            if y.shape[axis] < 2:
+                continue
+            for k in (0, -1):
+                only = np.zeros(y.shape)
+                chosen = (slice(None),) * axis + (k,)
+                only[chosen] = u[chosen]
+                if self.explains((self.jacobian.T @ only.reshape(-1)).reshape(self.point.shape)):
+                    return True
+        return False

@@ -1,0 +1,216 @@
+"""The contract of a vector-Jacobian product, as far as it can be tested without knowing the truth.
+
+shape, dtype, nonfinite: what came back; mutated, aliased: what happened to the arguments; state, nondeterministic:
+calls that should repeat; nonlinear: linearity in the cotangent, zero included; layout: strided, Fortran-ordered,
+reversed, read-only and expanded arguments. Each breach is named with the input it concerns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradproof.sample import is_float
+from gradproof.subject import Array, Fault, Gradients
+from gradproof.tolerance import eps, tiny
+from gradproof.trial import Trial
+
+# two runs of one rule on the same numbers may sum in another order; beyond this they are different answers
+REPEAT_ROUNDINGS = 256.0
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A point of the contract that does not hold, for one input (None: for the call as a whole)."""
+
+    check: str
+    position: int | None
+    note: str
+    got: Array | None = None
+    expected: Array | None = None
+
+
+def same(a: Array | None, b: Array | None, scale: float = 0.0) -> bool:
+    """Equal up to the order of summation; NaN equals NaN here, finiteness is judged elsewhere."""
+    if a is None or b is None:
+        return a is b
+    if a.shape != b.shape:
+        return False
+    if a.size == 0:
+        return True
+    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    with np.errstate(invalid="ignore"):
+        largest = max(float(np.nanmax(np.abs(x), initial=0.0)), float(np.nanmax(np.abs(y), initial=0.0)), scale)
+        if not np.isfinite(largest):
+            return bool(np.array_equal(x, y, equal_nan=True))
+        within = np.abs(x - y) <= REPEAT_ROUNDINGS * eps(a.dtype) * largest + 16 * tiny(a.dtype)
+    return bool((within | (np.isnan(x) & np.isnan(y)) | (x == y)).all())
+
+
+class Contract:
+    """The contract's questions about one trial. `gradients` is the rule's first answer there."""
+
+    def __init__(self, trial: Trial, strict: bool, scales: dict[int, float]) -> None:
+        self.trial, self.strict, self.scales = trial, strict, scales
+        self.gradients: Gradients = {}
+        self.nudge = np.random.default_rng((trial.sample.seed, trial.sample.index, 99))
+
+    def first(self) -> list[Breach]:
+        """The first call, with everything that can be seen on it; raises Fault."""
+        trial, sample = self.trial, self.trial.sample
+        inputs, cotangents = trial.inputs(), [np.array(u) for u in trial.cotangents]
+        returned = trial.pull(cotangents, inputs)
+        breaches = list(self._mutated(inputs, cotangents))
+        breaches += self._aliased(returned, inputs, cotangents)
+        self.gradients = {i: None if g is None else np.array(g) for i, g in returned.items()}
+        for i, g in self.gradients.items():
+            x = np.asarray(sample.inputs[i])
+            if g is None:
+                continue
+            if g.shape != x.shape:
+                breaches.append(Breach("shape", i, f"the gradient has shape {g.shape}, the input has {x.shape}", g))
+            elif g.dtype != x.dtype:
+                breaches.append(Breach("dtype", i, f"the gradient has dtype {g.dtype}, the input has {x.dtype}", g))
+        # the same call again: once more equal, and the first answer not overwritten by it
+        again = trial.pull()
+        for i, g in self.gradients.items():
+            if not same(g, again[i]):
+                breaches.append(Breach("nondeterministic", i, "a second call with the same arguments gives another gradient", again[i], g))
+            elif g is not None and returned[i] is not None and not np.array_equal(np.asarray(returned[i]), g, equal_nan=True):
+                breaches.append(Breach("state", i, "the array returned first was changed by a second call: it is a buffer that the rule reuses", returned[i], g))
+        return breaches
+
+    def _mutated(self, inputs: tuple[Any, ...], cotangents: list[Array]) -> Iterator[Breach]:
+        trial = self.trial
+        for i, (before, after) in enumerate(zip(trial.sample.inputs, inputs, strict=True)):
+            if isinstance(before, np.ndarray) and not _identical(before, after):
+                yield Breach("mutated", i if i in trial.sample.wrt else None, f"the call changed its argument {trial.sample.names[i]!r}")
+        for before, after in zip(trial.cotangents, cotangents, strict=True):
+            if not _identical(before, after):
+                yield Breach("mutated", None, "the call changed its cotangent")
+
+    def _aliased(self, returned: Gradients, inputs: tuple[Any, ...], cotangents: list[Array]) -> Iterator[Breach]:
+        names = self.trial.sample.names
+        arguments = [(f"the input {names[k]!r}", x) for k, x in enumerate(inputs) if isinstance(x, np.ndarray)] + [("the cotangent", u) for u in cotangents]
+        seen: list[tuple[str, Array]] = []
+        for i, g in returned.items():
+            if g is None or g.size == 0:
+                continue
+            for what, other in [*arguments, *seen]:
+                if other.size and np.may_share_memory(g, other) and np.shares_memory(g, other):
+                    yield Breach("aliased", i, f"the gradient of {names[i]!r} shares memory with {what}")
+                    break
+            seen.append((f"the gradient of {names[i]!r}", g))
+
+    def state(self) -> Iterator[Breach]:
+        """Another point in between, forward and backward: the answer must not depend on what came before."""
+        trial = self.trial
+        other = tuple(self._other(x) for x in trial.sample.inputs)
+        try:
+            trial.subject.value(other, trial.sample.static)
+            trial.pull(inputs=other)
+            trial.subject.value(other, trial.sample.static)
+        except Exception:  # the other point may lie outside what the forward or the rule takes
+            return
+        after = trial.pull()
+        for i, g in self.gradients.items():
+            if not same(g, after[i]):
+                yield Breach("state", i, "after calls with other inputs the same call gives another gradient: the rule keeps state", after[i], g)
+
+    def _other(self, x: Any) -> Any:
+        if not is_float(x) or np.size(x) == 0:
+            return np.array(x) if isinstance(x, np.ndarray) else x
+        moved = np.asarray(x).astype(np.float64) * (1 + self.nudge.integers(1, 9, np.shape(x)) / 64)
+        moved = np.asarray(moved).astype(np.asarray(x).dtype)
+        return moved if isinstance(x, np.ndarray) else moved[()]
+
+    def linear(self) -> Iterator[Breach]:
+        """vjp(2u - 3u') = 2 vjp(u) - 3 vjp(u'), vjp(-u) = -vjp(u), and vjp(0) = 0."""
+        trial, g = self.trial, self.gradients
+        u = trial.cotangents
+        rng = trial.sample.rng(3)
+        second = tuple(np.asarray(rng.permutation(c.reshape(-1)).reshape(c.shape) * 0.5 + np.asarray(0.25, c.dtype), c.dtype) for c in u)
+        h = trial.pull(second)
+        mixed = trial.pull([np.asarray(2 * a - 3 * b, a.dtype) for a, b in zip(u, second, strict=True)])
+        negative = trial.pull([-a for a in u])
+        nothing = trial.pull([np.zeros_like(a) for a in u])
+        for i, first in g.items():
+            other, both, minus, zero = h[i], mixed[i], negative[i], nothing[i]
+            if first is None or other is None or both is None or minus is None or zero is None:
+                continue
+            if not _finite(first) or not _finite(other) or other.shape != first.shape:
+                continue
+            scale = 3 * max(float(np.max(np.abs(first), initial=0)), float(np.max(np.abs(other), initial=0)), self.scales.get(i, 0.0))
+            wide = np.float64 if first.dtype.itemsize <= 8 else first.dtype
+            if not same(minus, -first, scale):
+                # the cause of an even rule is its neglect of the sign, which the explanation looks at
+                yield Breach("nonlinear", i, "the gradient of the negated cotangent is not the negated gradient", minus, -first)
+            elif not same(both, (2 * first.astype(wide) - 3 * other.astype(wide)).astype(first.dtype), scale):
+                yield Breach("nonlinear", i, "vjp(2u - 3u') is not 2 vjp(u) - 3 vjp(u')", both, (2 * first - 3 * other).astype(first.dtype))
+            elif not same(zero, np.zeros_like(first), self.scales.get(i, 0.0) * 1e-3):
+                yield Breach("nonlinear", i, "the gradient of a zero cotangent is not zero", zero, np.zeros_like(first))
+
+    def layout(self) -> Iterator[Breach]:
+        """Strided, Fortran-ordered, reversed and read-only copies of the arguments, and an expanded cotangent."""
+        trial, sample = self.trial, self.trial.sample
+        for word, rearrange in LAYOUTS.items():
+            inputs = tuple(rearrange(x) if isinstance(x, np.ndarray) else x for x in trial.inputs())
+            try:
+                trial.subject.value(inputs, sample.static)
+            except Exception:  # a forward that needs another layout is the caller's own affair
+                continue
+            yield from self._rearranged(word, inputs, [rearrange(u) for u in trial.cotangents], self.gradients)
+        expanded = [np.broadcast_to(u.reshape(-1)[:1].reshape((1,) * u.ndim), u.shape) if u.size else u for u in trial.cotangents]
+        plain = trial.pull([np.array(u) for u in expanded])
+        yield from self._rearranged("expanded (stride 0)", trial.inputs(), expanded, plain)
+
+    def _rearranged(self, word: str, inputs: tuple[Any, ...], cotangents: list[Array], truth: Gradients) -> Iterator[Breach]:
+        try:
+            got = self.trial.pull(cotangents, inputs)
+        except Fault as fault:
+            check = "mutated" if "read-only" in str(fault) else "layout"
+            yield Breach(check, None, f"with {word} arguments {fault}")
+            return
+        for i, g in truth.items():
+            if not same(got[i], g, self.scales.get(i, 0.0)):
+                yield Breach("layout", i, f"with {word} arguments of the same values the gradient is another", got[i], g)
+
+
+def _identical(a: Array, b: Array) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and np.ascontiguousarray(a).tobytes() == np.ascontiguousarray(b).tobytes()
+
+
+def _finite(g: Array) -> bool:
+    return bool(np.isfinite(np.asarray(g, np.float64)).all())
+
+
+def _strided(x: Array) -> Array:
+    if x.ndim == 0:
+        return x
+    roomy = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)
+    roomy[..., ::2] = x
+    return roomy[..., ::2]
+
+
+def _reversed(x: Array) -> Array:
+    every = (slice(None, None, -1),) * x.ndim
+    return np.ascontiguousarray(x[every])[every] if x.ndim else x
+
+
+def _read_only(x: Array) -> Array:
+    x = np.array(x)
+    x.flags.writeable = False
+    return x
+
+
+LAYOUTS: dict[str, Callable[[Array], Array]] = {
+    "strided": _strided,
+    "Fortran-ordered": lambda x: np.asfortranarray(x) if x.ndim > 1 else x,
+    "reversed": _reversed,
+    "read-only": _read_only,
+}
+
+

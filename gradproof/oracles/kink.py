@@ -1,0 +1,101 @@
+"""Kinks and ties: is a gradient there a valid (Clarke) subgradient, and whose choice is it?
+
+    the generalised gradient at x  =  conv { lim grad f(x_k) : x_k -> x, f smooth at x_k }          (Clarke 1975)
+
+Gradients are taken at points displaced by +r and -r around x and extrapolated back along each r. A gradient is valid when
+it lies, entry by entry, between their extremes, and differs from them only along the directions in which they differ
+among themselves: half of each of two tied maxima passes, the whole of both does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradproof.subject import Array
+
+DISPLACEMENT = 2.0**-20
+PAIRS = 6
+MOST_PAIRS = 48
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Hull:
+    """Gradients around a point, one a row; `size` is their typical entry."""
+
+    around: Array
+
+    @property
+    def size(self) -> float:
+        return float(np.max(np.abs(self.around), initial=0.0))
+
+    @property
+    def low(self) -> Array:
+        return np.asarray(self.around.min(0))
+
+    @property
+    def high(self) -> Array:
+        return np.asarray(self.around.max(0))
+
+    @property
+    def middle(self) -> Array:
+        return (self.low + self.high) / 2
+
+    @property
+    def kinked(self) -> Array:
+        """The entries in which the gradients around the point differ."""
+        return np.asarray(self.high - self.low > TOLERANCE * max(self.size, 1e-300))
+
+    def distance(self, gradient: Array, part: slice | Array | None = None) -> float:
+        """How far outside the hull a gradient lies, in units of the hull's size; 0 inside."""
+        around, g = (self.around, gradient) if part is None else (self.around[:, part], gradient[part])
+        if g.size == 0:
+            return 0.0
+        size = max(float(np.max(np.abs(around))), float(np.max(np.abs(g))), 1e-300)
+        box = float(np.max(np.maximum(around.min(0) - g, g - around.max(0)), initial=0.0))
+        spread = around[1:] - around[0]
+        residual = g - around[0]
+        if int((np.ptp(around, axis=0) > TOLERANCE * size).sum()) >= 2 * MOST_PAIRS:
+            return box / size  # more kinked entries than gradients were taken: their span is not known, the extremes are
+        if spread.size:
+            u, s, vt = np.linalg.svd(spread, full_matrices=False)
+            basis = vt[s > 1e-9 * max(float(s[0]), 1e-300) * max(spread.shape)]
+            residual = residual - basis.T @ (basis @ residual)
+        return max(box, float(np.max(np.abs(residual)))) / size
+
+    def holds(self, gradient: Array, part: slice | Array | None = None) -> bool:
+        return self.distance(gradient, part) <= TOLERANCE
+
+
+def gather(gradient_at: Callable[[Sequence[Array]], Array | None], points: Sequence[Array], rng: np.random.Generator) -> Hull | None:
+    """The gradients around a point, joined over the differentiated inputs; None where too few can be had.
+
+    gradient_at: displaced inputs -> their joined gradient, or None where the forward is not defined there.
+    """
+    rows: list[Array] = []
+    pairs = PAIRS
+    drawn = 0
+    while drawn < pairs:
+        drawn += 1
+        r = [rng.choice([-1.0, 1.0], p.shape) * rng.uniform(0.5, 1.0, p.shape) * np.maximum(np.abs(p), 2.0**-4) for p in points]
+        for sign in (1.0, -1.0):
+            row = _limit(gradient_at, points, [sign * DISPLACEMENT * v for v in r])
+            if row is not None:
+                rows.append(row)
+        if drawn == pairs and rows:
+            # as many rows as there are entries that change, so that their span is complete
+            changing = int(Hull(np.stack(rows)).kinked.sum())
+            pairs = max(pairs, min(changing + 2, MOST_PAIRS))
+    return Hull(np.stack(rows)) if len(rows) >= 2 else None
+
+
+def _limit(gradient_at: Callable[[Sequence[Array]], Array | None], points: Sequence[Array], step: Sequence[Array]) -> Array | None:
+    far = gradient_at([p + s for p, s in zip(points, step, strict=True)])
+    near = gradient_at([p + s / 2 for p, s in zip(points, step, strict=True)])
+    if far is None or near is None or not (np.isfinite(far).all() and np.isfinite(near).all()):
+        return None
+    jump = np.abs(far - near) > 1e-3 * np.maximum(np.abs(near), np.abs(far))
+    return np.where(jump, near, 2 * near - far)

@@ -1,0 +1,155 @@
+"""One sample under trial: its outputs, its cotangent, the rule's gradients, and rays through the point.
+
+Work is done in float64 wherever the forward follows the dtype it is given, so that float32 and bfloat16 rules are
+measured against a truth far finer than they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from gradproof.domain import short
+from gradproof.errors import InputError
+from gradproof.sample import Sample, is_float
+from gradproof.subject import Array, Gradients, Subject
+
+
+def draw_cotangents(rng: np.random.Generator, values: Sequence[Array], index: int) -> tuple[Array, ...]:
+    """Random cotangents in few bits, never constant; every fifth is sparse, every seventh large."""
+    drawn = []
+    for y in values:
+        u = short(rng, y.shape)
+        if index % 5 == 4 and u.size > 2:
+            u = np.where(rng.random(u.shape) < 0.4, 0.0, u)
+        if index % 7 == 6:
+            u = u * 64
+        drawn.append(u.astype(y.dtype if is_float(y) else np.float64))
+    return tuple(drawn)
+
+
+def finite(values: Sequence[Array]) -> bool:
+    return all(bool(np.isfinite(np.asarray(y, np.float64) if y.dtype.name == "bfloat16" else y).all()) for y in values if y.dtype.kind in "fcV")
+
+
+def upcast(x: Any, dtype: Any = np.float64) -> Any:
+    """A float array or NumPy scalar in a wider dtype; anything else as it is."""
+    if not is_float(x):
+        return x
+    wide = np.asarray(x).astype(dtype)
+    return wide if isinstance(x, np.ndarray) else wide[()]
+
+
+@dataclass
+class Trial:
+    """A sample with everything that is computed at it, each once."""
+
+    subject: Subject
+    sample: Sample
+
+    @cached_property
+    def packing(self) -> tuple[tuple[Array, ...], bool]:
+        return self.subject.packed(self.inputs(), self.sample.static)
+
+    @property
+    def values(self) -> tuple[Array, ...]:
+        return self.packing[0]
+
+    @cached_property
+    def cotangents(self) -> tuple[Array, ...]:
+        return draw_cotangents(self.sample.rng(1), self.values, self.sample.index)
+
+    def inputs(self) -> tuple[Any, ...]:
+        """A fresh private copy of the point."""
+        return tuple(np.array(x) if isinstance(x, np.ndarray) else x for x in self.sample.inputs)
+
+    def pull(self, cotangents: Sequence[Array] | None = None, inputs: Sequence[Any] | None = None) -> Gradients:
+        """The rule at this point (or another of the same form); raises Fault."""
+        s = self.sample
+        u = [np.array(c) for c in self.cotangents] if cotangents is None else cotangents
+        return self.subject.pull(u, self.packing[1], self.inputs() if inputs is None else inputs, s.names, s.wrt, s.static)
+
+    @cached_property
+    def narrow(self) -> bool:
+        """Whether some differentiated input is narrower than float64."""
+        return any(np.asarray(self.sample.inputs[i]).dtype.itemsize < 8 for i in self.sample.wrt)
+
+    @cached_property
+    def wide(self) -> Trial | None:
+        """The same point in float64, where the forward follows; itself where it is float64 already."""
+        if not self.narrow:
+            return self
+        lifted = replace(self.sample, inputs=tuple(upcast(x) for x in self.sample.inputs))
+        trial = Trial(self.subject, lifted)
+        try:
+            values = trial.values
+        except Exception:  # a forward that insists on its dtype is worked with in that dtype
+            return None
+        if not finite(values) or any(y.dtype != np.float64 for y in values if is_float(y)):
+            return None
+        trial.__dict__["cotangents"] = tuple(upcast(u) for u in self.cotangents)
+        return trial
+
+    @property
+    def work(self) -> Trial:
+        """The trial that truth is computed in."""
+        return self.wide or self
+
+    def ray(self, position: int, direction: Array, precision: Any = np.float64, origin: Sequence[Any] | None = None) -> Callable[[Any], Array]:
+        """t -> [<u, f(x + t v) - f(x)>], with x + t v taken in `precision`."""
+        static, subject = self.sample.static, self.subject
+        base = [upcast(x, precision) if is_float(x) and np.asarray(x).dtype != np.dtype(precision) else x for x in (origin or self.sample.inputs)]
+        kept = np.asarray(base[position])
+        v = np.asarray(direction, precision)
+        weights = [(k, np.asarray(u, precision).reshape(-1)) for k, u in enumerate(self.cotangents) if is_float(self.values[k])]
+        if origin is None and precision is np.float64 and base[position] is self.sample.inputs[position]:
+            start = [np.asarray(y).reshape(-1) for y in self.values]
+        else:
+            start = [np.asarray(y).reshape(-1) for y in subject.value(base, static)]
+        scalar = not isinstance(base[position], np.ndarray)
+
+        def phi(t: Any) -> Array:
+            moved = kept + t * v
+            inputs = list(base)
+            inputs[position] = moved[()] if scalar else moved
+            y = subject.value(inputs, static)
+            # differences of outputs before the sum: large constant outputs then cost no digits
+            return np.asarray([sum(w @ (y[k].reshape(-1) - start[k]) for k, w in weights)])
+
+        return phi
+
+    def complex_ray(self, position: int, direction: Array) -> Callable[[float], Array | None]:
+        """h -> Im <u, f(x + i h v)> / h and the norm of its terms, where the forward takes complex numbers, else None."""
+        static, subject = self.sample.static, self.subject
+        base = list(self.work.sample.inputs)
+
+        def phi(h: float) -> Array | None:
+            inputs = list(base)
+            moved = np.asarray(base[position]) + 1j * h * np.asarray(direction)
+            inputs[position] = moved if isinstance(base[position], np.ndarray) else moved[()]
+            try:
+                y = subject.value(inputs, static)
+            except Exception:  # a forward that refuses complex numbers has no complex step
+                return None
+            if not all(v.dtype == np.complex128 for k, v in enumerate(y) if is_float(self.values[k])):
+                return None
+            terms = np.concatenate([np.asarray(u, np.float64).reshape(-1) * (y[k].imag.reshape(-1) / h) for k, u in enumerate(self.cotangents) if is_float(self.values[k])])
+            return np.asarray([terms.sum(), np.sqrt((terms**2).sum())])
+
+        return phi
+
+
+def try_trial(subject: Subject, sample: Sample) -> Trial | None:
+    """The trial, or None where the forward raises or is not finite: such a point is dropped, not blamed."""
+    trial = Trial(subject, sample)
+    try:
+        values = trial.values
+    except InputError:
+        raise
+    except Exception:  # any exception of a stranger's forward at a varied point
+        return None
+    return trial if finite(values) else None
