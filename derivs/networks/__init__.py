@@ -1,0 +1,6 @@
+"""The architectures of Tables 2-6 and of section 4.2.1, composed of the operations of `derivs` alone.
+
+Each file has `vjp(x, y, *parameters) -> (loss, pullback)`, one pass forward whose `pullback(j_bar)`
+returns the gradient of every parameter and of the input x; `forward` and `backward` are the two halves of
+it. The loss is the mean over the batch.
+"""
