@@ -24,7 +24,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradproof.errors import InputError
-from gradproof.oracles.ladder import CHUNK, FIRST, LEVELS, PROBE, SAFETY, STEPS, Reading, Slopes, read
+from gradproof.oracles.ladder import (
+    CHUNK,
+    FIRST,
+    LEVELS,
+    PROBE,
+    SAFETY,
+    STEPS,
+    Reading,
+    Slopes,
+    anchorless_noise,
+    read,
+)
 
 Array = NDArray[Any]
 Phi = Callable[[Any], Any]
@@ -188,15 +199,20 @@ def _where(chosen: Array, new: Estimate, old: Estimate) -> Estimate:
     return replace(old, **{name: np.where(chosen, getattr(new, name), getattr(old, name)) for name in names})
 
 
+def _bound(seen: Reading, last: bool) -> Array:
+    """At the end of the ladder a dispute stays open: the bound spans it. What is not sound has none."""
+    bound: Array = np.where(seen.sound, np.maximum(seen.bound, seen.disputed), np.inf) if last else seen.bound
+    return bound
+
+
 def _one_slope(seen: Reading, last: bool) -> Estimate:
     """A derivative that is settled is the slope of either side too."""
-    bound = np.maximum(seen.bound, seen.disputed) if last else seen.bound
-    return _estimate((seen.value, bound) * 3, seen.step, seen.noise, seen.settled)
+    return _estimate((seen.value, _bound(seen, last)) * 3, seen.step, seen.noise, seen.settled)
 
 
 def _two_slopes(values: _Values, both: Estimate, right: Reading, left: Reading, last: bool) -> Estimate:
     """The sides speak where the two-sided derivative is not settled; their midpoint, where it says more."""
-    right_bound, left_bound = np.maximum(right.bound, right.disputed), np.maximum(left.bound, left.disputed)
+    right_bound, left_bound = _bound(right, last), _bound(left, last)
     middle, gap = (right.value + left.value) / 2, np.abs(right.value - left.value)
     reach = gap / 2 + np.maximum(right_bound, left_bound)
     kink = right.settled & left.settled & ~both.settled & (gap > 4 * (right_bound + left_bound))
@@ -204,26 +220,36 @@ def _two_slopes(values: _Values, both: Estimate, right: Reading, left: Reading, 
         kink &= _at_zero_itself(values, right, left, gap, kink)
     better = ~both.settled & (kink | (reach < both.bound))
     centre = np.where(better, middle, both.value), np.where(better, reach, both.bound)
+    noise = np.where(kink, np.maximum(right.noise, left.noise), both.noise)
     sides = (right.value, right_bound, left.value, left_bound)
-    return _where(both.settled, both, _estimate(centre + sides, both.step, both.noise, kink))
+    return _where(both.settled, both, _estimate(centre + sides, both.step, noise, kink))
 
 
 def _at_zero_itself(values: _Values, right: Reading, left: Reading, gap: Array, kink: Array) -> Array:
-    """Whether the finest step that rounding allows still sees the kink: it is at 0, as far as can be told."""
-    size = values.roundoff * np.maximum(np.abs(values.centre), gap * STEPS[-1] * values.scale)
-    step = values.dtype(max(STEPS[-1] * values.scale, 64 * np.max((size / gap)[kink])))
-    plus, minus = values.pair(step)
-    off_right = np.abs((plus - values.centre) / step - right.value)
-    off_left = np.abs((values.centre - minus) / step - left.value)
-    seen: Array = np.maximum(off_right, off_left) <= gap / 8
+    """Whether the finest step that rounding allows still sees the kink: so it is at 0.
+
+    From the second round on measured noise counts as rounding: a float32 inside hides any finer kink.
+    """
+    noise = values.roundoff * np.maximum(np.abs(values.centre), gap * STEPS[-1] * values.scale)
+    seen = np.zeros(kink.shape, bool)
+    for rough in (False, True)[: 1 + (len(values.plus) > FIRST)]:
+        if rough:
+            sides = (anchorless_noise(np.array(side, values.dtype)) for side in (values.plus, values.minus))
+            noise = np.maximum(noise, np.maximum(*sides))
+        finest = max(STEPS[-1] * values.scale, 64 * np.nanmax(np.where(kink & ~seen, noise / gap, 0)))
+        step = values.dtype(min(finest, PROBE * values.scale))
+        plus, minus = values.pair(step)
+        off_right = np.abs((plus - values.centre) / step - right.value)
+        off_left = np.abs((values.centre - minus) / step - left.value)
+        seen |= np.maximum(off_right, off_left) <= gap / 8
     return seen
 
 
 def extended(phi: Phi, scale: float, *, side: int = 0) -> Estimate | None:
     """`derivative` in extended precision, where phi takes a `numpy.longdouble` and computes in it; else None.
 
-    Detected: phi must return longdouble, and its measured noise must be below half an ulp of float64: a forward
-    that rounds to float64 inside gains nothing.
+    Detected: phi must return longdouble, and its measured noise must be below half an ulp of float64: a
+    forward that rounds to float64 inside gains nothing.
     """
     roundoff = PRECISIONS["float64"][0]
     if PRECISIONS["longdouble"][0] > roundoff / 64:
@@ -239,40 +265,41 @@ def extended(phi: Phi, scale: float, *, side: int = 0) -> Estimate | None:
     return found if bool(fine.all()) else None
 
 
-# Parts of the scale: far above the rounding of x + t, far below what bends a slope.
-_OFFSETS = 1e-9 * np.array([-0.95393920, -0.61922048, -0.22360680, 0.30463590, 0.57445626, 0.91712819])
+_OFFSETS = np.array([-0.954, -0.683, -0.407, -0.119, 0.224, 0.492, 0.749, 0.971])
+_CUBIC = np.vander(_OFFSETS, 4, increasing=True)
+_FIT = np.linalg.pinv(_CUBIC)
 _IMAGINARY = 1e-30
 
 
 def complex_step(phi: Phi, scale: float, against: Estimate) -> tuple[Array, Array] | None:
-    """The derivative as Im phi(i h) / h with its bound, arrays (K,); None where phi is no analytic map.
+    """Im phi(i h) / h with its bound, arrays (K,); None where phi is not analytic or takes no complex t.
 
-    There is no cancellation in it, so it is exact to rounding; the rounding is measured, as the scatter about a
-    line of the same quotient at six points t + i h beside 0. A forward with abs, real or conj inside
-    answers wrongly in silence: `against`, the differences of the same phi on the real line, must be settled
-    to 1e-6 in every component, and agree. What such a forward drops below the bound of `against` is not
-    seen.
+    There is no cancellation in it, so it is exact to rounding; the rounding is measured, as the scatter about
+    a cubic of the same quotient at eight points t + i h beside 0. A forward with abs, real or conj inside
+    answers wrongly in silence: `against`, the differences of the same phi on the real line, must settle
+    every component, and agree. What such a forward drops below the bound of `against` is not seen.
 
     Source: Squire & Trapp (1998).
     """
     resolved = against.bound <= 1e-6 * np.abs(against.value) + 1e3 * against.noise / scale
     if not (against.settled & resolved).all():
         return None
+    # Far above the rounding of x + t, float32's too; so small that a cubic follows the slope.
+    span = min(1e-4 * scale, 1e-2 * float(against.step.min()))
     quotients = []
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
         try:
-            for offset in _OFFSETS:
-                out = np.asarray(phi(complex(offset * scale, _IMAGINARY * scale)))
+            for offset in _OFFSETS * span:
+                out = np.asarray(phi(complex(offset, _IMAGINARY * scale)))
                 if not np.iscomplexobj(out):
                     return None
                 quotients.append(out.imag.astype(np.float64) / (_IMAGINARY * scale))
         except (TypeError, ValueError, ArithmeticError, np.exceptions.ComplexWarning):
             return None
     slopes = np.array(quotients)
-    line = np.stack([np.ones_like(_OFFSETS), _OFFSETS / _OFFSETS[-1]], axis=1)
-    fit = np.linalg.pinv(line) @ slopes
-    value, scatter = fit[0], np.abs(slopes - line @ fit).max(axis=0)
+    fit = _FIT @ slopes
+    value, scatter = fit[0], np.abs(slopes - _CUBIC @ fit).max(axis=0)
     bound = SAFETY * scatter + 2.0**-51 * np.abs(value) + 2.0**-1074
     if not (np.abs(value - against.value) <= against.bound + bound).all():  # a NaN is refused too
         return None

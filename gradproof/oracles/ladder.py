@@ -45,7 +45,7 @@ LOUD = 16.0  # noise above this many half ulps must be seen at the finest steps 
 
 @dataclass(frozen=True)
 class Windows:
-    """Every window of 2 to 7 neighbouring steps among the first n: W; (W, 1) where no shape is said."""
+    """All W windows of 2 to 7 neighbouring steps among the first n; (W, 1) where no shape is said."""
 
     first: Array  # (W,): coarsest and finest step of each window, as indices
     last: Array
@@ -79,6 +79,20 @@ def _noise(weights: Array, h: Array, centre: float, pairs: float) -> Any:
     """1 over the standard deviation of sum_j w_j slope_j when every f has an independent error of 1."""
     per_value = weights / h
     return 1 / np.sqrt((per_value**2).sum() * pairs + centre * per_value.sum() ** 2)
+
+
+def anchorless_noise(values: Array) -> Array:
+    """The scatter of f on one side of 0, (n, K) -> (K,), without f(0): blind to a kink at 0.
+
+    A kink among the steps spoils some of the windows, luck may quieten one: take the second quietest of five.
+    """
+    scatter = []
+    for end in range(FIRST, FIRST + CHUNK + 1):
+        h = STEPS[end - WIDEST : end]
+        null = np.array([1 / np.prod(node - np.delete(h, j)) for j, node in enumerate(h)])
+        scatter.append(np.abs(null @ values[end - WIDEST : end]) / np.sqrt((null**2).sum()))
+    noise: Array = np.sort(scatter, axis=0)[1]
+    return noise
 
 
 @lru_cache(maxsize=64)
@@ -118,7 +132,7 @@ def windows(count: int, one_sided: bool, dtype: np.dtype[Any]) -> Windows:
 
 @dataclass(frozen=True)
 class Slopes:
-    """Slopes of K components at the first n steps, (n, K), and the probe, (K,); NaN where f has no value."""
+    """Slopes of K components at n steps, (n, K), and at the probe, (K,); NaN where f has no value."""
 
     slopes: Array  # D two-sided, S one-sided
     evens: Array | None  # E; None one-sided
@@ -139,7 +153,8 @@ class Reading:
     bound: Array
     step: Array  # its finest step
     noise: Array  # of f, measured
-    settled: Array  # the rest is noise at every finer step too: nothing is to be gained from them
+    sound: Array  # the probe, far finer, does not contradict it
+    settled: Array  # and the rest is noise at every finer step too: nothing is to be gained from them
     disputed: Array  # how far windows reach that contradict `value`, of those with a claim; 0 where none does
 
 
@@ -181,12 +196,12 @@ def read(seen: Slopes) -> Reading:
     value, bound = values[cell], bounds[cell] + 2 * seen.roundoff * np.abs(values[cell])
     settled = np.isfinite(bound) & ((win.last[pick] < count - 1) | (grown[cell] >= error[cell]))
     chosen = _Chosen(value, bound, noise[cell], floor[cell], win.first[pick], STEPS[win.last[pick]])
-    settled &= _no_structure(seen, chosen, heard[-2])
+    sound, mere_noise = _probed(seen, chosen, heard[-2])
     gap = np.abs(values - value)
     claim = (win.first[:, None] > win.first[pick]) | (noise <= 10 * GRAIN * seen.spread[win.first])
     disputed = np.where(claim & (gap > bounds + bound), gap + bounds, 0).max(axis=0)
-    settled &= disputed == 0
-    return Reading(value, bound, STEPS[win.last[pick]] * scale, noise[cell], settled, disputed)
+    settled &= sound & mere_noise & (disputed == 0)
+    return Reading(value, bound, chosen.finest * scale, chosen.noise, sound, settled, disputed)
 
 
 @dataclass(frozen=True)
@@ -201,26 +216,28 @@ class _Chosen:
     finest: Array
 
 
-def _no_structure(seen: Slopes, chosen: _Chosen, heard: Array) -> Array:
-    """Whether what is left over is noise: a probe far finer agrees to within it, and hears it as loud.
+def _probed(seen: Slopes, chosen: _Chosen, heard: Array) -> tuple[Array, Array]:
+    """Whether a probe far finer agrees, and whether what is left over is noise, as loud there, or structure.
 
     A kink, or a wave shorter than the steps, also leaves something over; but that dies away with the step.
     `heard` is the noise of the two finest steps.
     """
     last = len(seen.slopes) - 1
     step = PROBE * STEPS[last] * seen.scale
-    noise, reach = chosen.noise, 4 * chosen.noise / step + chosen.bound
-    away, now = np.abs(seen.probe - chosen.value), np.abs(seen.slopes[last] - chosen.value)
+    odd = np.abs(seen.probe - chosen.value)
+    bend = np.abs(seen.slopes[last] - chosen.value)
     if seen.evens is None or seen.probe_even is None:
-        excess = away - 4 * PROBE * now
-        sound = excess <= reach
+        excess = odd - 4 * PROBE * bend
+        least = excess
     else:
         smooth = PROBE * seen.evens[last]
-        odd, even = away - 4 * PROBE**2 * now, np.abs(seen.probe_even - smooth) - np.abs(smooth) / 4
-        sound = (odd <= reach) & (even <= reach + 4 * np.abs(smooth))
-        excess = np.maximum(odd, even)
-    persists = excess * step >= noise / 64
-    persists |= (chosen.finest > 100 * STEPS[last - 1]) & (heard >= noise / 8)
-    fine_grained = noise <= GRAIN * seen.spread[chosen.first, np.arange(noise.size)]
-    settled: Array = sound & ((noise <= LOUD * chosen.floor) | (persists & fine_grained))
-    return settled
+        even = np.abs(seen.probe_even - smooth)
+        odd = odd - 4 * PROBE**2 * bend
+        excess = np.maximum(odd, even - np.abs(smooth) / 4)
+        least = np.maximum(odd, even - 4 * np.abs(smooth))
+    persists = excess * step >= chosen.noise / 64
+    persists |= (chosen.finest > 100 * STEPS[last - 1]) & (heard >= chosen.noise / 8)
+    fine_grained = chosen.noise <= GRAIN * seen.spread[chosen.first, np.arange(chosen.noise.size)]
+    mere_noise = (chosen.noise <= LOUD * chosen.floor) | (persists & fine_grained)
+    known = np.where(mere_noise, chosen.noise, chosen.floor)  # else it explains nothing
+    return least <= 4 * known / step + chosen.bound, mere_noise
