@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from gradproof.claims.record import QUANTITY, Claim, Reading
+from gradproof.claims.record import Claim, Reading, parts
 from gradproof.claims.sample import Undefined
 from gradproof.claims.setting import Setting
 
@@ -94,11 +94,10 @@ def proved(claim: Claim, setting: Setting, readings: Iterable[Reading], given: s
 
 def quantity(sample: Symbols, words: str) -> Array:
     """A value, a derivative, or the step of gradient descent, in symbols."""
-    parts = QUANTITY.fullmatch(words)
-    assert parts is not None  # the record has checked it
-    if parts["step"]:
-        return getattr(sample, parts["step"]) - sample.alpha * sample.d("J", parts["step"])
-    return getattr(sample, parts["value"]) if parts["value"] else sample.d(parts["of"], parts["wrt"])
+    of, wrt = parts(words)
+    if of == "step":
+        return getattr(sample, wrt) - sample.alpha * sample.d("J", wrt)
+    return sample.d(of, wrt) if wrt else getattr(sample, of)
 
 
 def vanishes(expression: Any) -> bool:

@@ -1,186 +1,33 @@
-"""The truth about what the paper prints: each of its maps as a forward pass in PyTorch and in JAX, differentiated by them.
+"""The truth about what the paper prints: PyTorch's and JAX's derivatives of its maps.
 
-A map is a list of stages; a stage is a name, the names it reads, its PyTorch line and its JAX line. Autograd then gives the
-derivative of any stage with respect to any other (what is not downstream of the second is held fixed), and one step of
-gradient descent. Nothing here has seen a printed derivative.
+Autograd gives the derivative of any stage of a map with respect to any other, what is not downstream of the second held
+fixed, and one step of gradient descent. Everything is float64.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import torch
-import torch.nn.functional as F
-from jax.example_libraries import stax
 
-from gradproof.claims.record import QUANTITY
+from reference.frameworks import jax, jnp, torch
+from reference.paper_maps import maps
 
-Stage = tuple[str, str, Callable[..., Any], Callable[..., Any]]
+Quantity = tuple[str, str]  # ("Z", "") a value, ("J", "W") a derivative, ("step", "W") W after one step of gradient descent
 TORCH_LINE, JAX_LINE = 2, 3
 # A shape is run a few times only: the time goes into compiling it, so XLA is told not to optimise.
-FAST = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+CHEAP = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
-def _torch_conv(x: Any, k: Any) -> Any:
-    return F.conv2d(x[:, None], k[None, None])[:, 0]
-
-
-def _jax_conv(x: Any, k: Any) -> Any:
-    return jax.lax.conv_general_dilated(x[:, None], k[None, None], (1, 1), "VALID")[:, 0]
-
-
-def _jax_pool(x: Any, p: int, s: int) -> Any:
-    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, p, p), (1, s, s), "VALID")
-
-
-def _jax_bce(a: Any, y: Any) -> Any:
-    return -(jax.scipy.special.xlogy(y, a) + jax.scipy.special.xlog1py(1 - y, -a))
-
-
-def _dense(z: str, read: str) -> Stage:
-    return (z, read, lambda a, w, b: F.linear(a, w.T, b.reshape(-1)), lambda a, w, b: jnp.dot(a, w) + b)
-
-
-def _relu(layer: str) -> Stage:
-    return (f"A{layer}", f"Z{layer}", F.relu, jax.nn.relu)
-
-
-def _sigmoid(layer: str) -> Stage:
-    return (f"A{layer}", f"Z{layer}", torch.sigmoid, jax.nn.sigmoid)
-
-
-def _bce(a: str) -> tuple[Stage, ...]:
-    """The loss of each entry, and J, their sum."""
-    return (("E", f"{a} Y", lambda a, y: F.binary_cross_entropy(a, y, reduction="none"), _jax_bce),
-            ("J", "E", torch.sum, jnp.sum))
-
-
-def _softmax(a: str, z: str) -> tuple[Stage, ...]:
-    """The softmax of each row and J, the cross-entropy of all rows."""
-    return ((a, z, lambda z: torch.softmax(z, -1), lambda z: jax.nn.softmax(z, -1)),
-            ("J", f"{a} Y", lambda a, y: -torch.special.xlogy(y, a).sum(), lambda a, y: -jax.scipy.special.xlogy(y, a).sum()))
-
-
-def _convolution(layer: str, source: str) -> Stage:
-    return (f"Z{layer}", f"{source} K{layer} b{layer}",
-            lambda x, k, b: _torch_conv(x, k) + b, lambda x, k, b: _jax_conv(x, k) + b)
-
-
-def _pool(layer: str) -> Stage:
-    return (f"P{layer}", f"A{layer} p", lambda a, p: F.max_pool2d(a, p), lambda a, p: _jax_pool(a, p, p))
-
-
-def _torch_descent(w: Any, c: Any) -> Any:
-    return -F.normalize(torch.func.grad(lambda w: (c * w**2).sum())(w), dim=0)
-
-
-def _jax_descent(w: Any, c: Any) -> Any:
-    gradient = jax.grad(lambda w: jnp.sum(c * w**2))(w)
-    return -gradient / jnp.linalg.norm(gradient)
-
-
-def _torch_loss(w: Any, x: Any, b: Any, y: Any) -> Any:
-    return F.binary_cross_entropy_with_logits((w * x).sum() + b, y)
-
-
-def _jax_loss(w: Any, x: Any, b: Any, y: Any) -> Any:
-    z = jnp.sum(w * x) + b
-    return jnp.logaddexp(0, z) - y * z
-
-
-def _torch_change(sign: float) -> Callable[..., Any]:
-    """By entry of W with a gradient of this sign: does J rise when the entry moves that way by h? (1 yes, -1 no, 0 not asked)"""
-    def change(w: Any, x: Any, b: Any, y: Any, h: Any) -> Any:
-        moved = [_torch_loss(w + sign * h * move.reshape(w.shape), x, b, y) for move in torch.eye(w.numel(), dtype=w.dtype)]
-        rise = torch.sign(torch.stack(moved) - _torch_loss(w, x, b, y)).reshape(w.shape)
-        return torch.where(torch.func.grad(_torch_loss)(w, x, b, y) * sign > 0, rise, torch.zeros_like(w))
-    return change
-
-
-def _jax_change(sign: float) -> Callable[..., Any]:
-    def change(w: Any, x: Any, b: Any, y: Any, h: Any) -> Any:
-        moved = [_jax_loss(w + sign * h * move.reshape(w.shape), x, b, y) for move in jnp.eye(w.size)]
-        rise = jnp.sign(jnp.stack(moved) - _jax_loss(w, x, b, y)).reshape(w.shape)
-        return jnp.where(jax.grad(_jax_loss)(w, x, b, y) * sign > 0, rise, 0.0)
-    return change
-
-
-def _jax_bias(k: Any) -> Any:
-    _, (_, bias) = stax.Conv(k.shape[0], k.shape[1:])[0](jax.random.key(0), (1, 9, 9, 1))
-    return jnp.asarray(float(bias.size))
-
-
-MAPS: dict[str, tuple[Stage, ...]] = {
-    "descent": (("D", "W c", _torch_descent, _jax_descent),),
-    "graph": (
-        ("G", "A B", torch.mul, jnp.multiply),
-        ("W", "G C", torch.add, jnp.add),
-        ("J", "W q r", lambda w, q, r: q * w**2 + r * w, lambda w, q, r: q * w**2 + r * w),
-    ),
-    "one sample": (
-        ("Z", "W X b", lambda w, x, b: (w * x).sum() + b, lambda w, x, b: jnp.vdot(w, x) + b),
-        ("A", "Z", torch.sigmoid, jax.nn.sigmoid),
-        ("J", "A Y", F.binary_cross_entropy, _jax_bce),
-        ("up", "W X b Y h", _torch_change(1.0), _jax_change(1.0)),
-        ("down", "W X b Y h", _torch_change(-1.0), _jax_change(-1.0)),
-    ),
-    "columns": (("Z", "W X b", lambda w, x, b: F.linear(x.T, w.T, b.reshape(1)).T, lambda w, x, b: jnp.dot(x.T, w).T + b),),
-    "tanh": (("A", "Z", torch.tanh, jnp.tanh), ("S", "A", torch.sum, jnp.sum)),
-    "relu": (("A", "Z", F.relu, jax.nn.relu), ("S", "A", torch.sum, jnp.sum)),
-    "softmax": _softmax("A", "Z"),
-    "softmax layer": (_dense("Z", "P W b"), *_softmax("A", "Z")),
-    "convolution": (
-        ("Z1", "X K B", lambda x, k, b: _torch_conv(x[None], k)[0] + b, lambda x, k, b: _jax_conv(x[None], k)[0] + b),
-        ("J", "Z1 U", lambda z, u: (u * z).sum(), lambda z, u: jnp.vdot(u, z)),
-    ),
-    "feature map": (
-        ("A1", "Z1", F.relu, jax.nn.relu),
-        ("J", "A1 U", lambda a, u: (u * a).sum(), lambda a, u: jnp.vdot(u, a)),
-    ),
-    "pooling": (
-        ("P", "R p s", lambda r, p, s: F.max_pool2d(r[None], p, s)[0], lambda r, p, s: _jax_pool(r[None], p, s)[0]),
-        ("J", "P U", lambda a, u: (u * a).sum(), lambda a, u: jnp.vdot(u, a)),
-    ),
-    "pooling of channels": (
-        ("P", "R p s", lambda r, p, s: F.max_pool2d(r.permute(2, 0, 1), p, s).permute(1, 2, 0),
-         lambda r, p, s: jnp.moveaxis(_jax_pool(jnp.moveaxis(r, 2, 0), p, s), 0, 2)),
-    ),
-    "head": (
-        ("Z2", "P W b2", lambda p, w, b: F.linear(p.flatten(), w.T, b.reshape(1))[0], lambda p, w, b: jnp.vdot(p, w) + b),
-        ("A2", "Z2", torch.sigmoid, jax.nn.sigmoid),
-        ("J", "A2 Y", F.binary_cross_entropy, _jax_bce),
-    ),
-    "filters": (
-        ("biases", "K", lambda k: torch.tensor(float(torch.nn.Conv2d(1, k.shape[0], k.shape[1]).bias.numel())), _jax_bias),
-    ),
-    "table 2": (_dense("Z1", "X W1 b1"), ("A1", "Z1", torch.tanh, jnp.tanh), _dense("Z2", "A1 W2 b2"), _sigmoid("2"), *_bce("A2")),
-    "table 3": (_dense("Z1", "X W1 b1"), _relu("1"), _dense("Z2", "A1 W2 b2"), _sigmoid("2"), *_bce("A2")),
-    "table 4": (_dense("Z1", "X W1 b1"), _relu("1"), _dense("Z2", "A1 W2 b2"), _relu("2"), _dense("Z3", "A2 W3 b3"), _relu("3"),
-                _dense("Z4", "A3 W4 b4"), _sigmoid("4"), *_bce("A4")),
-    "table 5": (_dense("Z1", "X W1 b1"), _relu("1"), _dense("Z2", "A1 W2 b2"), _relu("2"), _dense("Z3", "A2 W3 b3"), *_softmax("A3", "Z3")),
-    "table 6": (
-        _convolution("1", "X"), _relu("1"), _pool("1"), _convolution("2", "P1"), _relu("2"), _pool("2"),
-        ("Q", "P2", lambda p: p.flatten(1), lambda p: p.reshape(p.shape[0], -1)),
-        _dense("Z3", "Q W3 b3"), _relu("3"), _dense("Z4", "A3 W4 b4"), *_softmax("A4", "Z4"),
-    ),
-}
-MAPS["table 6, one image"] = MAPS["table 6"]
-
-
-
-def torch_answer(setting: str, inputs: Mapping[str, Any], quantity: str) -> Any:
-    """`quantity` ("Z", "dJ/dW", "step W") at one point, by PyTorch in float64; inputs that are ints are static.
-
-    Raises KeyError where the setting has no such value.
-    """
+def torch_answer(setting: str, inputs: Mapping[str, Any], quantity: Quantity) -> Any:
+    """`quantity` at one point, by PyTorch; inputs that are ints are static. Raises KeyError where there is no such value."""
     values = {name: value if isinstance(value, int) else torch.tensor(np.asarray(value)) for name, value in inputs.items()}
-    of, wrt, step = _parts(quantity)
-    if step:
-        weights = torch.nn.Parameter(values[step].clone())
-        _run(setting, {**values, step: weights}, "J", TORCH_LINE).backward()
+    of, wrt = quantity
+    if of == "step":
+        weights = torch.nn.Parameter(values[wrt].clone())
+        _run(setting, {**values, wrt: weights}, "J", TORCH_LINE).backward()
         torch.optim.SGD([weights], lr=float(inputs["alpha"])).step()
         return weights.detach().numpy()
     if not wrt:
@@ -189,30 +36,30 @@ def torch_answer(setting: str, inputs: Mapping[str, Any], quantity: str) -> Any:
     return torch.func.jacrev(lambda value: _run(setting, {**values, wrt: value}, of, TORCH_LINE))(here).numpy()
 
 
-def jax_answer(setting: str, batch: Sequence[Mapping[str, Any]], quantities: Sequence[str]) -> list[dict[str, Any]]:
-    """The quantities at points of equal shapes and equal static inputs, by JAX in float64: compiled once, all points at once."""
+def jax_answer(setting: str, batch: Sequence[Mapping[str, Any]], quantities: Sequence[Quantity]) -> list[dict[Quantity, Any]]:
+    """The quantities at points of equal shapes and equal static inputs, by JAX: compiled once, all points at once."""
     static = tuple((name, value) for name, value in sorted(batch[0].items()) if isinstance(value, int))
     with jax.enable_x64(True):
         moving = [name for name, value in batch[0].items() if not isinstance(value, int)]
         stacked = {name: jnp.stack([jnp.asarray(point[name]) for point in batch]) for name in moving}
-        answers = _compiled(setting, static, tuple(quantities))(stacked)
-        found = {quantity: np.asarray(value) for quantity, value in answers.items()}
-    return [{quantity: value[number] for quantity, value in found.items()} for number in range(len(batch))]
+        answers = [np.asarray(answer) for answer in _compiled(setting, static, tuple(quantities))(stacked)]
+    return [dict(zip(quantities, (answer[number] for answer in answers), strict=True)) for number in range(len(batch))]
 
 
-@lru_cache(maxsize=None)
-def _compiled(setting: str, static: tuple[tuple[str, int], ...], quantities: tuple[str, ...]) -> Callable[..., Any]:
-    def every(values: dict[str, Any]) -> dict[str, Any]:
-        return {quantity: _jax_quantity(setting, {**values, **dict(static)}, quantity) for quantity in quantities}
+@lru_cache
+def _compiled(setting: str, static: tuple[tuple[str, int], ...], quantities: tuple[Quantity, ...]) -> Callable[..., Any]:
+    def every(values: dict[str, Any]) -> list[Any]:
+        return [_jax_quantity(setting, {**values, **dict(static)}, quantity) for quantity in quantities]
 
-    return jax.jit(jax.vmap(every), compiler_options=FAST)  # type: ignore[no-any-return]
+    program: Callable[..., Any] = jax.jit(jax.vmap(every), compiler_options=CHEAP)
+    return program
 
 
-def _jax_quantity(setting: str, values: dict[str, Any], quantity: str) -> Any:
-    of, wrt, step = _parts(quantity)
-    if step:
-        slope = jax.grad(lambda value: _run(setting, {**values, step: value}, "J", JAX_LINE))(values[step])
-        return values[step] - values["alpha"] * slope
+def _jax_quantity(setting: str, values: dict[str, Any], quantity: Quantity) -> Any:
+    of, wrt = quantity
+    if of == "step":
+        slope = jax.grad(lambda value: _run(setting, {**values, wrt: value}, "J", JAX_LINE))(values[wrt])
+        return values[wrt] - values["alpha"] * slope
     if not wrt:
         return _run(setting, values, of, JAX_LINE)
     here = _run(setting, values, wrt, JAX_LINE)
@@ -222,16 +69,9 @@ def _jax_quantity(setting: str, values: dict[str, Any], quantity: str) -> Any:
 def _run(setting: str, values: Mapping[str, Any], target: str, line: int) -> Any:
     """The forward pass up to `target`; a stage whose value is given is not computed."""
     known = dict(values)
-    for stage in MAPS[setting]:
+    for stage in maps()[setting]:
         if target in known:
             break
         if stage[0] not in known:
             known[stage[0]] = stage[line](*(known[name] for name in stage[1].split()))
     return known[target]
-
-
-def _parts(quantity: str) -> tuple[str, str, str]:
-    found = QUANTITY.fullmatch(quantity)
-    if found is None:
-        raise KeyError(quantity)
-    return found["of"] or found["value"] or "", found["wrt"] or "", found["step"] or ""

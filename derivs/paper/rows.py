@@ -71,9 +71,13 @@ class Cells:
         def correct(t):
             return dot(getattr(t, source).T, t.d("J", z))
 
+        def turned(t):
+            return getattr(t, printed.removesuffix("T")).T @ t.d("J", upstream)
+
         text = {"damage": damage, "twin": twin}
-        if right:
-            return self.cell("dW", f"dJ/d{w}", (through, literal), right=right, corrected=correct, group="layer index", why=why, **text)
+        if right:  # the convention of the other tables is tried too: it does not save the wrong layer
+            return self.cell("dW", f"dJ/d{w}", (through, literal), right=right, corrected=correct, group="layer index", why=why,
+                             under={TRANSPOSE_ORDER: (through, turned)}, **text)
         convention = "the factors in the other order" if printed.endswith("T") else TRANSPOSE_ORDER
         return self.cell("dW", f"dJ/d{w}", (through, literal), under={convention: (through, correct)}, **text)
 

@@ -44,7 +44,7 @@ def unbracketed(t):
 NO_BRACKETS = "the brackets around -Y/A + (1-Y)/(1-A) are missing, so that A(1-A) multiplies the second term only"
 
 CLAIMS = (
-    Claim("eq-7", "columns", "Z", lambda t: dot(t.W.T, t.X) + t.b),
+    Claim("eq-7", "columns", "Z", lambda t: dot(t.W.T, t.X) + t.b, prove=True),
     claim("eq-8", "A", lambda t: sigmoid(t, t.Z)),
     claim("eq-9", "J", lambda t: loss(t, t.A), why="the minus sign is missing, as (41), (10) and (15) show", group="loss sign",
           right=r"J(A, Y) = -\left(Y \log(A) + (1 - Y) \log(1 - A)\right)", corrected=lambda t: -loss(t, t.A)),

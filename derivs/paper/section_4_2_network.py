@@ -24,8 +24,8 @@ TITLE = "4.2 Convolution neural networks: forwards, and back to the feature map"
 
 
 def head(name, of, literal, **more):
-    """An entry on the dense layer with one output."""
-    return Claim(name, "head", of, literal, **more)
+    """An entry on the dense layer with one output, proved for two inputs."""
+    return Claim(name, "head", of, literal, prove=True, **more)
 
 
 def row(t):
@@ -69,13 +69,13 @@ def owned_by_channel(t):
 
 
 CLAIMS = (
-    Claim("eq-35", "convolution", "Z1", lambda t: convolve(t.X, t.K) + t.B),
+    Claim("eq-35", "convolution", "Z1", lambda t: convolve(t.X, t.K) + t.B, prove=True),
     Claim("eq-36", "feature map", "A1", lambda t: np.maximum(0, t.Z1)),
     Claim("eq-37", "pooling", "P", lambda t: pool(t.R, t.p, t.s)),
     Claim("eq-38", "pooling", "P", lambda t: pool(t.R, t.p, t.s)),
     head("eq-39", "Z2", lambda t: (dot(row(t), t.W) + t.b2).item()),
-    head("eq-40", "A2", lambda t: 1 / (1 + np.exp(-t.Z2))),
-    head("eq-41", "J", lambda t: -t.Y * np.log(t.A2) - (1 - t.Y) * np.log(1 - t.A2)),
+    head("eq-40", "A2", lambda t: 1 / (1 + t.exp(-t.Z2))),
+    head("eq-41", "J", lambda t: -t.Y * t.log(t.A2) - (1 - t.Y) * t.log(1 - t.A2)),
     head("eq-42", "dJ/dA2", lambda t: -t.Y / t.A2 + (1 - t.Y) / (1 - t.A2)),
     head("eq-43", "dA2/dZ2", lambda t: t.A2 * (1 - t.A2)),
     head("eq-44", "dA2/dZ2", lambda t: t.A2 * (1 - t.A2)),

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.claims.record import Claim
+from gradproof.claims.record import Claim, parts
 from gradproof.claims.sample import Sample
 from gradproof.claims.setting import Setting, Truths
 from gradproof.errors import InputError
+from gradproof.oracles.compilation import kept
 
 POINTS = 4  # random points a shape
 
@@ -85,7 +86,7 @@ class Evidence:
         def truth(quantity: str) -> Any:
             if quantity not in known:
                 try:
-                    value = np.array(self._truths.torch_answer(setting.name, sample.inputs, quantity))
+                    value = np.array(self._truths.torch_answer(setting.name, sample.inputs, parts(quantity)))
                 except KeyError as error:
                     raise InputError(f"setting {setting.name!r} has no {error.args[0]!r}, which {quantity!r} needs") from None
                 value.flags.writeable = False
@@ -102,7 +103,9 @@ class Evidence:
         for sample in dict.fromkeys(everywhere):
             signature = tuple(value if isinstance(value, int) else value.shape for value in sample.inputs.values())
             groups[signature].append(sample)
+        asked = {parts(words): words for words in sorted(self._asked[name])}
         for group in groups.values():
-            answers = self._truths.jax_answer(name, [sample.inputs for sample in group], sorted(self._asked[name]))
+            with kept():  # compiled in an earlier run, it is read from the folder
+                answers = self._truths.jax_answer(name, [sample.inputs for sample in group], list(asked))
             for sample, answer in zip(group, answers, strict=True):
-                sample.answers["jax"] = answer
+                sample.answers["jax"] = {asked[quantity]: value for quantity, value in answer.items()}

@@ -14,7 +14,7 @@ from typing import Any
 from gradproof.errors import DeclarationError
 
 Reading = Callable[[Any], Any]  # of a sample: its values by name, t.d(of, wrt), t.exp ...; returns an array
-QUANTITY = re.compile(r"d(?P<of>\w+)/d(?P<wrt>\w+)|step (?P<step>\w+)|(?P<value>\w+)")
+QUANTITY = re.compile(r"d(?P<of>\w+)/d(?P<wrt>\w+)|(?P<step>step) (?P<name>\w+)|(?P<value>\w+)")
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,7 @@ class Claim:
     printed: str = ""
 
     def __post_init__(self) -> None:
-        if not QUANTITY.fullmatch(self.of):
-            raise self._wrong(f'`of` is {self.of!r}, expected a value "Z", a derivative "dJ/dW" or "step W"')
+        parts(self.of)
         if self.literal is None and not self.damage:
             raise self._wrong("`literal` is None and `damage` is empty; say what cannot be read, or write the printed formula")
         if bool(self.right) != (self.corrected is not None):
@@ -72,6 +71,14 @@ class Claim:
 
     def _wrong(self, text: str) -> DeclarationError:
         return DeclarationError(f"claim {self.id!r}: {text}")
+
+
+def parts(words: str) -> tuple[str, str]:
+    """The quantity that `words` names: "Z" is ("Z", ""), "dJ/dW" is ("J", "W"), "step W" is ("step", "W")."""
+    found = QUANTITY.fullmatch(words)
+    if found is None:
+        raise DeclarationError(f'{words!r} names no quantity; expected a value "Z", a derivative "dJ/dW" or "step W"')
+    return found["of"] or found["step"] or found["value"], found["wrt"] or found["name"] or ""
 
 
 def as_members(readings: Reading | tuple[Reading, ...]) -> tuple[Reading, ...]:

@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+Quantity = tuple[str, str]  # ("Z", "") a value, ("J", "W") a derivative, ("step", "W") W after one step of gradient descent
+
 
 class Setting(Protocol):
     """A family of samples of one map. Inputs that are ints are static parameters."""
@@ -30,8 +32,8 @@ class Setting(Protocol):
 class Truths(Protocol):
     """Two frameworks that know the map's forward pass and nothing of what was printed."""
 
-    def torch_answer(self, setting: str, inputs: Mapping[str, Any], quantity: str) -> Any:
+    def torch_answer(self, setting: str, inputs: Mapping[str, Any], quantity: Quantity) -> Any:
         """The quantity at one point, as a float64 array."""
 
-    def jax_answer(self, setting: str, batch: Sequence[Mapping[str, Any]], quantities: Sequence[str]) -> list[dict[str, Any]]:
+    def jax_answer(self, setting: str, batch: Sequence[Mapping[str, Any]], quantities: Sequence[Quantity]) -> list[dict[Quantity, Any]]:
         """The quantities at points of equal shapes."""
