@@ -1,13 +1,14 @@
-"""Are the bounds of finite differences true, and are they of use? Functions with known derivatives, drawn by seed.
+"""Are the bounds of finite differences true, and are they of use? Functions with known derivatives, by seed.
 
     python -m benchmarks.honesty [draws [function ...]]
 
 exceed   draws in 1,000 whose true error is above the bound; undecided (no bound) is counted apart
-width    median bound over median true error; an error below half an ulp of the derivative counts as that
+width    median bound over median true error; an error counts as half an ulp of the derivative, or of f over
+         the scale, where it is less than either
 calls    evaluations of the function, median and most
 
-The truth is the derivative's formula in extended precision. Of a function that rounds to float32 inside, it is the
-derivative of the smooth function that it rounds.
+The truth is the derivative's formula in extended precision. Of a function that rounds to float32 inside, it
+is the derivative of the smooth function that it rounds.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 from gradproof.oracles.differences import derivative
 
 Wide = np.longdouble
+Draw = Callable[[np.random.Generator, int], Any]
 SCALES = (0.1, 0.3, 1.0)
 
 
@@ -32,16 +34,16 @@ class Case:
 
     f: Callable[[Any], Any]
     df: Callable[[Any], Any]
-    draw: Callable[[np.random.Generator, int], Any]
+    draw: Draw
     precision: str = "float64"
     named: bool = False  # issue 3 names it, with figures to reach
 
 
-def uniform(low: float, high: float) -> Callable[[np.random.Generator, int], Any]:
+def uniform(low: float, high: float) -> Draw:
     return lambda rng, n: rng.uniform(low, high, n)
 
 
-def near_zero(low: float, high: float = 0.0, signed: bool = True) -> Callable[[np.random.Generator, int], Any]:
+def near_zero(low: float, high: float = 0.0, signed: bool = True) -> Draw:
     """10^low to 10^high in size, evenly in the exponent."""
     return lambda rng, n: 10 ** rng.uniform(low, high, n) * (rng.choice([-1.0, 1.0], n) if signed else 1.0)
 
@@ -60,7 +62,10 @@ CASES = {
     "sqrt x near 0": Case(np.sqrt, lambda x: 0.5 / np.sqrt(x), near_zero(-12, signed=False), named=True),
     "log x near 0": Case(np.log, lambda x: 1 / x, near_zero(-12, signed=False), named=True),
     "|x|^1.5 near 0": Case(
-        lambda x: np.abs(x) ** 1.5, lambda x: 1.5 * np.sqrt(np.abs(x)) * np.sign(x), near_zero(-12), named=True
+        lambda x: np.abs(x) ** 1.5,
+        lambda x: 1.5 * np.sqrt(np.abs(x)) * np.sign(x),
+        near_zero(-12),
+        named=True,
     ),
     "float32(sin x) x": Case(
         lambda x: single(np.sin(x)) * x, lambda x: np.sin(x) + x * np.cos(x), uniform(-3, 3), named=True
@@ -81,7 +86,9 @@ CASES = {
         lambda x: 1 / (1e-3 + x * x), lambda x: -2 * x / (Wide("0.001") + x * x) ** 2, uniform(-0.3, 0.3)
     ),
     "x |x| near 0": Case(lambda x: x * np.abs(x), lambda x: 2 * np.abs(x), near_zero(-12)),
-    "relu x near 0": Case(lambda x: np.maximum(x, 0), lambda x: (x > 0).astype(Wide), near_zero(-12)),
+    "relu x + 0.3x near 0": Case(
+        lambda x: np.maximum(x, 0) + 0.3 * x, lambda x: (x > 0) + Wide(0.3), near_zero(-12)
+    ),
     "exp |x| near 0": Case(
         lambda x: np.exp(np.abs(x)), lambda x: np.sign(x) * np.exp(np.abs(x)), near_zero(-9)
     ),
@@ -109,7 +116,7 @@ class Figures:
     bound: Any
     calls: Any
     seconds: float
-    ulp: Any  # of the true derivative
+    least: Any  # what rounding alone leaves: half an ulp of the derivative, or of f over the scale
 
     @property
     def undecided(self) -> int:
@@ -121,33 +128,38 @@ class Figures:
 
     @property
     def width(self) -> float:
-        return float(np.median(self.bound) / max(np.median(np.maximum(self.error, self.ulp / 2)), 5e-324))
+        return float(np.median(self.bound) / max(np.median(np.maximum(self.error, self.least)), 5e-324))
 
 
 def measure(case: Case, draws: int, seed: int = 0, together: int = 1) -> Figures:
     """`draws` points, `together` of them as the components of one call."""
     rng = np.random.default_rng(seed)
-    values, bounds, calls, truths = [], [], [], []
+    found, points, scales = [], [], []
     start = time.perf_counter()
     for _ in range(draws // together):
-        x = case.draw(rng, together)
-        found = derivative(lambda t, x=x: case.f(x + t), float(rng.choice(SCALES)), precision=case.precision)
-        values.append(found.value)
-        bounds.append(found.bound)
-        calls.append(found.evaluations)
-        truths.append(x)
-    seconds = (time.perf_counter() - start) / len(calls)
-    with np.errstate(all="ignore"):
-        truth = case.df(np.concatenate(truths).astype(Wide))
+        x, scale = case.draw(rng, together), float(rng.choice(SCALES))
+        found.append(derivative(lambda t, x=x: case.f(x + t), scale, precision=case.precision))
+        points.append(x)
+        scales.append(np.full(together, scale))
+    seconds = (time.perf_counter() - start) / len(found)
+    x, scale = np.concatenate(points), np.concatenate(scales)
     kind = np.float32 if case.precision == "float32" else np.float64
-    ulp = np.spacing(np.abs(truth).astype(kind)).astype(np.float64)
-    error = np.abs(np.concatenate(values) - truth).astype(np.float64)
-    return Figures(error, np.concatenate(bounds), np.array(calls), seconds, ulp)
+    with np.errstate(all="ignore"):
+        truth = case.df(x.astype(Wide))
+        half_ulps = [np.spacing(np.abs(y).astype(kind)).astype(float) / 2 for y in (truth, case.f(x))]
+    return Figures(
+        error=np.abs(np.concatenate([each.value for each in found]) - truth).astype(float),
+        bound=np.concatenate([each.bound for each in found]).astype(float),
+        calls=np.array([each.evaluations for each in found]),
+        seconds=seconds,
+        least=np.maximum(half_ulps[0], half_ulps[1] / scale),
+    )
 
 
 def report(draws: int, names: Iterable[str]) -> int:
     """Print the table; the number of named cases that miss their figures."""
-    print(f"{'function':24s}{'draws':>6s}{'undecided':>10s}{'exceed':>8s}{'width':>9s}{'calls':>10s}{'us':>6s}")
+    heads = ("function", "draws", "undecided", "exceed", "width", "calls", "us")
+    print("{:24s}{:>6s}{:>10s}{:>8s}{:>9s}{:>10s}{:>6s}".format(*heads))
     missed = 0
     for name in names:
         case = CASES[name]
