@@ -45,7 +45,8 @@ def vjp(x, y, *parameters, stride=1, pad=0, pool=2):
             a_bar = max_pool.backward(m_bar, pooled, a, **window)["x"]
             z_bar = relu.backward(a_bar, a, z)["z"]
             block = convolution.backward(z_bar, z, below, *blocks[number - 1], stride=stride, pad=pad)
-            gradients[f"k{number}"], gradients[f"b{number}"], m_bar = block["k"], block["b"], block["x"]
+            gradients = {f"k{number}": block["k"], f"b{number}": block["b"], **gradients}
+            m_bar = block["x"]
         return {"x": m_bar, **gradients}
 
     return j, pullback

@@ -31,7 +31,7 @@ def vjp_of(loss, x, y, *parameters):
         for number in range(len(layers), 0, -1):
             below = activations[number - 1]
             layer = dense.backward(z_bar, zs[number - 1], below, *layers[number - 1])
-            gradients[f"w{number}"], gradients[f"b{number}"] = layer["w"], layer["b"]
+            gradients = {f"w{number}": layer["w"], f"b{number}": layer["b"], **gradients}
             if number > 1:
                 z_bar = relu.backward(layer["x"], below, zs[number - 2])["z"]
         return {"x": layer["x"], **gradients}
