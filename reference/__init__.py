@@ -70,7 +70,7 @@ def torch_vjp(
 def torch_jvp(
     name: str, tangents: Any, *inputs: Any, wrt: Sequence[int] | None = None, **static: Any
 ) -> _torch.Value | None:
-    """The derivative along one tangent for each floating input (or each at `wrt`); None without forward mode."""
+    """The derivative along a tangent for each floating input, or each at `wrt`; None without forward mode."""
     return _torch.jvp(forwards(name)["torch"], tangents, inputs, wrt, static)[1]
 
 
@@ -89,5 +89,5 @@ def jax_vjp(
 def jax_jvp(
     name: str, tangents: Any, *inputs: Any, wrt: Sequence[int] | None = None, **static: Any
 ) -> _jax.Value | None:
-    """The derivative along one tangent for each floating input (or each at `wrt`); None without forward mode."""
+    """The derivative along a tangent for each floating input, or each at `wrt`; None without forward mode."""
     return _jax.jvp(forwards(name)["jax"], tangents, inputs, wrt, static)[1]

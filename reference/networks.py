@@ -1,4 +1,4 @@
-"""The networks of `derivs.networks` in PyTorch and in JAX: the mean loss of a batch x, y and of the parameters.
+"""The networks of `derivs.networks` in PyTorch and in JAX: the mean loss of a batch and of the parameters.
 
 Layers and blocks are the same text for both frameworks; what differs is handed in: activation, convolution,
 pooling, loss.

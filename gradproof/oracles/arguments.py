@@ -58,7 +58,7 @@ def private(value: Any) -> Array:
 
 
 def check_wrt(inputs: Sequence[Any], wrt: Sequence[int] | None) -> tuple[int, ...]:
-    """The positions to differentiate (None: all floating ones); InputError for any other than a floating one."""
+    """The positions to differentiate (None: all floating ones); InputError for one that is not floating."""
     if wrt is None:
         return tuple(position for position, given in enumerate(inputs) if is_floating(given))
     for position in wrt:

@@ -31,7 +31,7 @@ from gradproof.oracles.arguments import (
 )
 from gradproof.oracles.compilation import compiled, kept, use_cache
 
-__all__ = ["Answers", "Batched", "jvp", "use_cache", "value", "vjp"]
+__all__ = ["Answers", "Array", "Batched", "Value", "jvp", "use_cache", "value", "vjp"]
 
 Forward = Callable[..., Any]
 _LIMIT = 512
@@ -173,12 +173,14 @@ class _Call:
                 named = _frozen((self.forward, self.static, fixed))
                 key = (kind, batched, wrt, named, _signature(jax, operands))
                 hash(key)
-            except TypeError:
-                return self._compiled(jax, kind, wrt, fixed, operands, batched)(*operands)
+            except TypeError:  # something unhashable: nothing tells whether it is the same the next time
+                key = None
             with _lock:
                 program = _programs.get(key)
             if program is None:
                 program = self._compiled(jax, kind, wrt, fixed, operands, batched)
+            if key is None:
+                return program(*operands)
             with _lock:
                 _programs[key] = program
                 _programs.move_to_end(key)

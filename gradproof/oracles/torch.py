@@ -30,6 +30,8 @@ from gradproof.oracles.arguments import (
     private,
 )
 
+__all__ = ["Array", "Value", "jvp", "value", "vjp"]
+
 Forward = Callable[..., Any]
 
 # Below this many elements in the inputs a thread pool costs more than it gives.
