@@ -25,6 +25,11 @@ from gradproof.errors import GradproofError, InputError, MissingFramework
 
 PAPER = ("derivs",)  # by name: the engine imports none of it
 PAPER_REFERENCES = ("reference",)
+# The paper's numbers: it has no (6), (56), (57), and three of them label two displays.
+_TWICE = {20: ("20-relu", "20-softmax"), 28: ("28-cases", "28-matrix"), 35: ("35", "35-duplicate")}
+PAPER_NUMBERS = tuple(
+    number for n in range(1, 63) if n not in (6, 56, 57) for number in _TWICE.get(n, (str(n),))
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def find_project(start: Path | None = None) -> Project:
     table = _table(file) if file else None
     if file is None or table is None:
         project = file.parent if file else Path.cwd()
-        return _load(project, PAPER, PAPER_REFERENCES)
+        return _load(project, PAPER, PAPER_REFERENCES, PAPER_NUMBERS)
     if str(file.parent) not in sys.path:
         sys.path.insert(0, str(file.parent))  # a project's own files import one another from its root
     return _load(
@@ -70,20 +75,25 @@ def find_project(start: Path | None = None) -> Project:
     )
 
 
-def same_checkout(found: Project) -> None:
-    """Raise InputError where the working folder is a checkout of the subject, and another one is imported.
+def same_checkout(start: Path | None = None) -> None:
+    """Raise InputError where the working folder is a checkout of the paper, and another copy is imported.
 
     A regression check must judge the files that were changed, not a copy that was installed before.
     """
+    file = project_file(start)
     for name in PAPER:
-        here = found.root / name
+        here = file.parent / name / "__init__.py" if file else None
+        spec = importlib.util.find_spec(name)
         if (
-            (here / "__init__.py").is_file()
-            and found.folder.name == name
-            and here.resolve() != found.folder.resolve()
+            file
+            and here
+            and here.is_file()
+            and not (_table(file) or (spec and here.samefile(str(spec.origin))))
         ):
+            imported = Path(str(spec.origin)).parent if spec else "nothing"
             raise InputError(
-                f"{found.folder} is imported, not {here} of this checkout; run: pip install -e {found.root}"
+                f"{imported} is imported, not {here.parent} of this checkout; "
+                f"run: pip install -e {file.parent}"
             )
 
 
@@ -107,14 +117,14 @@ def _strings(file: Path, table: dict[str, Any], key: str, needed: bool = True) -
     return tuple(value)
 
 
-def _load(root: Path, declarations: Iterable[str], references: Iterable[str]) -> Project:
+def _load(
+    root: Path, declarations: Iterable[str], references: Iterable[str], numbered: tuple[str, ...] = ()
+) -> Project:
     modules = [module for name in declarations for module in _modules(root, name)]
     equations: dict[str, Equation] = {}
     networks: dict[str, Equation] = {}
     files: dict[str, Path] = {}
-    numbered: tuple[str, ...] = ()
     for module in modules:
-        numbered += tuple(getattr(module, "NUMBERED", ()))
         equation, file = getattr(module, "EQUATION", None), Path(str(module.__file__))
         if equation is None:
             if callable(getattr(module, "backward", None)) and module.backward.__module__ == module.__name__:
@@ -133,9 +143,7 @@ def _load(root: Path, declarations: Iterable[str], references: Iterable[str]) ->
         files[equation.name] = file
         (networks if file.parent.name == "networks" else equations)[equation.name] = equation
     ordered = dict(sorted(equations.items(), key=lambda item: (_first(item[1].paper), item[0])))
-    networks = dict(
-        sorted(networks.items(), key=lambda item: (_first(item[1].tables), _first(item[1].paper), item[0]))
-    )
+    networks = dict(sorted(networks.items(), key=lambda item: _rank(item[1])))
     return Project(
         _folder(modules, root),
         root,
@@ -163,12 +171,15 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
+        missing = error.name or ""
+        if missing.split(".")[0] == name.split(".")[0] and missing not in (name, name.split(".")[0]):
+            raise InputError(f"{name} cannot be imported: {error}; put it right first") from error
+        if missing in (name, name.split(".")[0]):
             raise InputError(
                 f"no package {name!r} can be imported; install it, or name another in [tool.gradproof]"
             ) from None
         raise MissingFramework(
-            f"{name} needs {error.name!r}, which is not installed; pip install {error.name}"
+            f"{name} needs {missing!r}, which is not installed; pip install {missing}"
         ) from None
     except GradproofError:
         raise  # a declaration that contradicts itself says so in words of its own
@@ -218,6 +229,12 @@ def _references(root: Path, names: Iterable[str]) -> dict[str, dict[str, Callabl
 def _folder(modules: list[ModuleType], root: Path) -> Path:
     files = [Path(module.__file__) for module in modules if module.__file__]
     return files[0].parent if files else root
+
+
+def _rank(network: Equation) -> tuple[int, tuple[int, str], str]:
+    """Networks on rows before those on images, then by table, those that the paper has no table for first."""
+    axes = len(network.variants[0].shapes.inputs[0].axes)
+    return (axes, _first(network.tables or ("0",)), network.name)
 
 
 def _first(numbers: tuple[str, ...]) -> tuple[int, str]:

@@ -35,11 +35,11 @@ COLOUR = {
     "error": "red",
 }
 COLUMNS = {"contract": 8, "torch": 9, "jax": 9, "differences": 9, "ball": 9, "kink": 7}
-HEADS = {"differences": "differen."}
+HEADS = {"differences": "finite d."}
 LEGEND = (
     "ok agrees, kink a valid subgradient, open undecided; after ok the worst error of",
     "all n samples, relative to the gradient's scale. resol.: the smallest relative",
-    "error that would have been refused.",
+    "error that would have been refused, on the median sample.",
 )
 
 
@@ -104,8 +104,6 @@ def body(results: Iterable[Result], equations: Mapping[str, Equation], quiet: bo
             refused.append(result)
     for result in refused:
         lines += [("", ""), (str(result), "red")]
-        if result.reproduce and result.reproduce not in str(result):
-            lines.append((result.reproduce, ""))
     return [*lines, ("", "")] if lines else []
 
 

@@ -5,6 +5,7 @@ A cell is the worst that one oracle said of one gradient. Its error is relative 
 """
 
 import math
+import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ EPSILON = 2.0**-52  # of float64, in which everything is checked
 
 @dataclass(frozen=True)
 class Cell:
-    """What one oracle said of one gradient: worst word, worst error, finest resolution, number of samples."""
+    """What one oracle said of one gradient: worst word, worst error, median resolution, number of samples."""
 
     oracle: str
     word: str
@@ -64,7 +65,7 @@ def _row(equation: str, paper: tuple[str, ...], value: bool, name: str, verdicts
         worst([v.word for v in verdicts]),
         cells,
         len({verdict.sample for verdict in verdicts}),
-        min((cell.resolution for cell in cells.values()), default=math.inf),
+        _resolution(verdicts),
     )
 
 
@@ -74,10 +75,23 @@ def _cell(oracle: str, verdicts: list[Verdict]) -> Cell:
         word=worst([verdict.word for verdict in verdicts]),
         error=_largest(verdict.error for verdict in verdicts),
         ulps=_largest(verdict.ulps for verdict in verdicts),
-        resolution=min((v.resolution for v in verdicts if v.word == "agrees"), default=math.inf),
+        resolution=_resolution(verdicts),
         samples=len({verdict.sample for verdict in verdicts}),
         points=tuple(sorted({verdict.check for verdict in verdicts if verdict.word in REFUSED})),
     )
+
+
+def _resolution(verdicts: list[Verdict]) -> float:
+    """The finest resolution that agreed on a sample, of the median sample; infinity where there is none.
+
+    The best sample would flatter, and the worst be one saturated point. A resolution of 0 is a gradient of
+    no entries.
+    """
+    finest: dict[str, float] = {}
+    for verdict in verdicts:
+        if verdict.word == "agrees" and 0 < verdict.resolution < math.inf:
+            finest[verdict.sample] = min(verdict.resolution, finest.get(verdict.sample, math.inf))
+    return statistics.median_high(finest.values()) if finest else math.inf
 
 
 def _largest(values: Iterable[float]) -> float:

@@ -68,14 +68,21 @@ def test_a_cell_says_the_worst_word_of_its_samples(word):
     assert (row.cells["torch"].word, row.word, row.samples) == (word, word, 2)
 
 
-def test_a_cell_says_the_worst_error_and_the_finest_resolution_that_agreed():
+def test_a_cell_says_the_worst_error_and_the_median_resolution_that_agreed():
     found = [
         verdict("agrees", ulps=2.0, resolution=1e-9),
         verdict("agrees", ulps=8.0, resolution=1e-12, sample="2:zeros"),
-        verdict("undecided", ulps=1.0, resolution=1e-15, sample="3:ties"),
+        verdict("agrees", ulps=0.0, resolution=1e-15, sample="3:random"),
+        verdict("agrees", ulps=0.0, resolution=0.0, sample="4:empty"),
+        verdict("undecided", ulps=1.0, resolution=1e-16, sample="5:ties"),
     ]
     cell = rows(result(*found))[1].cells["torch"]
-    assert (cell.ulps, cell.resolution, cell.samples) == (8.0, 1e-12, 3)
+    assert (cell.ulps, cell.resolution, cell.samples) == (8.0, 1e-12, 5)
+
+
+def test_a_row_resolves_as_its_finest_oracle_does_on_the_median_sample():
+    found = [verdict("agrees", oracle=o, resolution=r) for o, r in (("torch", 1e-14), ("differences", 1e-9))]
+    assert rows(result(*found))[1].resolution == 1e-14
 
 
 def test_an_error_that_is_not_a_number_is_the_worst():
@@ -101,13 +108,8 @@ def test_a_long_heading_is_folded_into_80_columns_and_keeps_every_number():
 
 
 def test_what_was_refused_is_explained_after_the_table():
-    bad = result(
-        *settled(),
-        verdict("differs"),
-        explanation="x differs: 2 times too large",
-        reproduce="python -c 'replay'",
-    )
-    assert text(bad).rstrip().endswith("x differs: 2 times too large\npython -c 'replay'")
+    bad = result(*settled(), verdict("differs"), explanation="x differs: 2 times too large")
+    assert text(bad).rstrip().endswith("x differs: 2 times too large")
     assert "DIFFERS" in text(bad)
 
 

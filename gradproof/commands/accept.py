@@ -26,8 +26,8 @@ def command(file: Path | None, seed: int, examples: int | None, quiet: bool) -> 
     from gradproof.files import WholeFile
     from gradproof.selection import select
 
+    same_checkout()
     project = find_project()
-    same_checkout(project)
     file = file or project.root / baseline.NAME
     with WholeFile(file) as out:
         was = baseline.read(file) if file.exists() else None

@@ -30,8 +30,8 @@ def command(
     from gradproof.config import find_project, same_checkout
     from gradproof.selection import select
 
+    same_checkout()
     project = find_project()
-    same_checkout(project)
     file = file or project.root / baseline.NAME
     was = baseline.read(file)
     chosen = select(project.equations, equations, keyword)
