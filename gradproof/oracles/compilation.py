@@ -24,8 +24,8 @@ _CHEAP: dict[str, Any] = {
     # Tiny programs cost what their compilation costs. Results differ by a few ulps.
     "xla_backend_optimization_level": 0,
     "xla_cpu_use_fusion_emitters": False,
-    # XLA's simplifier ends the process (jaxlib 0.10) at the gradient of a convolution with stride 2, padding 1,
-    # a kernel of 8 x 2 and an image of 11 x 4; and an oracle is to compute what is written.
+    # XLA's simplifier ends the process (jaxlib 0.10) at the gradient of a convolution of stride 2, padding
+    # 1, a kernel of 8 x 2 and an image of 11 x 4; and an oracle is to compute what is written.
     "xla_disable_hlo_passes": "algsimp",
 }
 
