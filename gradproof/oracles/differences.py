@@ -24,18 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradproof.errors import InputError
-from gradproof.oracles.ladder import (
-    CHUNK,
-    FIRST,
-    LEVELS,
-    PROBE,
-    SAFETY,
-    STEPS,
-    Reading,
-    Slopes,
-    anchorless_noise,
-    read,
-)
+from gradproof.oracles.ladder import CHUNK, FIRST, LEVELS, PROBE, STEPS, Reading, Slopes, grain_of, read
 
 Array = NDArray[Any]
 Phi = Callable[[Any], Any]
@@ -234,7 +223,7 @@ def _at_zero_itself(values: _Values, right: Reading, left: Reading, gap: Array, 
     seen = np.zeros(kink.shape, bool)
     for rough in (False, True)[: 1 + (len(values.plus) > FIRST)]:
         if rough:
-            sides = (anchorless_noise(np.array(side, values.dtype)) for side in (values.plus, values.minus))
+            sides = (grain_of(np.array(side, values.dtype)) for side in (values.plus, values.minus))
             noise = np.maximum(noise, np.maximum(*sides))
         finest = max(STEPS[-1] * values.scale, 64 * np.nanmax(np.where(kink & ~seen, noise / gap, 0)))
         step = values.dtype(min(finest, PROBE * values.scale))
@@ -300,7 +289,7 @@ def complex_step(phi: Phi, scale: float, against: Estimate) -> tuple[Array, Arra
     slopes = np.array(quotients)
     fit = _FIT @ slopes
     value, scatter = fit[0], np.abs(slopes - _CUBIC @ fit).max(axis=0)
-    bound = SAFETY * scatter + 2.0**-51 * np.abs(value) + 2.0**-1074
+    bound = 4 * scatter + 2.0**-51 * np.abs(value) + 2.0**-1074
     if not (np.abs(value - against.value) <= against.bound + bound).all():  # a NaN is refused too
         return None
     return value, bound

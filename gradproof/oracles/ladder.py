@@ -81,7 +81,7 @@ def _noise(weights: Array, h: Array, centre: float, pairs: float) -> Any:
     return 1 / np.sqrt((per_value**2).sum() * pairs + centre * per_value.sum() ** 2)
 
 
-def anchorless_noise(values: Array) -> Array:
+def grain_of(values: Array) -> Array:
     """The scatter of f on one side of 0, (n, K) -> (K,), without f(0): blind to a kink at 0.
 
     A kink among the steps spoils some of the windows, luck may quieten one: take the second quietest of five.
