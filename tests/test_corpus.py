@@ -1,4 +1,4 @@
-"""The corpus answers for itself: right rules agree with PyTorch, and each wrong rule is wrong within reach."""
+"""The corpus answers for itself: right rules agree with PyTorch, and each wrong rule is wrong in reach."""
 
 import dataclasses
 

@@ -22,7 +22,7 @@ from benchmarks.corpus import (
     recurrent,
     reductions,
 )
-from benchmarks.corpus.record import Operation, Wrong, in_dtype, is_float
+from benchmarks.corpus.record import Framework, Operation, Wrong, in_dtype, is_float
 
 FAMILIES = (
     activations, activations_kinked, normalised, losses, affine, normalisation, indexing, reductions, ordering,
@@ -30,4 +30,4 @@ FAMILIES = (
 )  # fmt: skip
 OPERATIONS = tuple(operation for family in FAMILIES for operation in family.OPERATIONS)
 
-__all__ = ["FAMILIES", "OPERATIONS", "Operation", "Wrong", "in_dtype", "is_float"]
+__all__ = ["FAMILIES", "OPERATIONS", "Framework", "Operation", "Wrong", "in_dtype", "is_float"]

@@ -1,7 +1,5 @@
 """Faults that show only where a condition holds: a batch, a size, a sign, a magnitude, a memory layout."""
 
-# ruff: noqa: E501 - a wrong rule takes one line, so that the list of them reads as a table
-
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +12,8 @@ from benchmarks.corpus.record import Rule, Wrong, is_float
 def beyond(rule: Rule, threshold: float, value: float = np.nan, which: int = 0) -> Wrong:
     """`value` wherever the input of the same shape is larger than `threshold` in magnitude."""
     change = edited(rule, lambda g, u, *a: np.where(np.abs(a[which]) > threshold, value, g), which)
-    return Wrong(f"{value} beyond |x| = {threshold}", change, ("at_saturation", "nonfinite"))
+    cause = "at_saturation" if value == 0 else None if np.isfinite(value) else ("at_saturation", "nonfinite")
+    return Wrong(f"{value} beyond |x| = {threshold}", change, cause)
 
 
 def slightly_off_beyond(rule: Rule, threshold: float, which: int = 0) -> Wrong:

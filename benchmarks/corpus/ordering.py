@@ -54,7 +54,7 @@ CUMSUM = Operation(
     "cumsum", lambda x: np.cumsum(x, 1), {"reverse cumsum": cumsum_vjp}, matrix, shapes="x: n d -> z: n d", hard=HARD,
     torch=lambda x: T.cumsum(x, 1), jax=lambda x: jnp.cumsum(x, 1),
     wrong=(
-        Wrong("not reversed", lambda u, x: np.cumsum(u, 1), "transposed"),
+        Wrong("not reversed", lambda u, x: np.cumsum(u, 1), None),
         Wrong("reversed once", lambda u, x: np.cumsum(u[:, ::-1], 1), None),
         Wrong("exclusive", lambda u, x: cumsum_vjp(u, x) - u, None),
         Wrong("along the rows", lambda u, x: np.cumsum(u[::-1], 0)[::-1], None),
@@ -239,7 +239,7 @@ AVERAGE = Operation(
     "moving_average", average, {"reverse recursion": average_vjp}, average_draw, dtypes=("float64", "float32"),
     torch=framework_average(lambda s: T.stack(s, 1)), jax=framework_average(lambda s: jnp.stack(s, 1)), hard=((np.zeros((1, 3)), 0.5),),
     wrong=(
-        Wrong("run forwards", lambda u, x, a: (average(u, a), None), "transposed"),
+        Wrong("run forwards", lambda u, x, a: (average(u, a), None), None),
         Wrong("1 - a forgotten", lambda u, x, a: (average_vjp(u, x, a)[0] / (1 - a), None), "factor"),
         Wrong("history forgotten", lambda u, x, a: ((1 - a) * u, None), "diagonal_only"),
         Wrong("a and 1 - a exchanged", lambda u, x, a: average_vjp(u, x, 1 - a), None),

@@ -67,7 +67,7 @@ LSTM = Operation(
         Wrong("cell's cotangent ignored", lambda u, *a: lstm_gradients(u, *a, False), None),
         Wrong("tanh's derivative forgotten", lambda u, *a: lstm_gradients(u, *a, True, False), None),
         Wrong("forget gate left out of c", lambda u, *a: lstm_gradients(u, *a, True, True, False, False), None),
-        Wrong("input and forget gates exchanged", lstm_gates_exchanged, "swapped"),
+        Wrong("input and forget gates exchanged", lstm_gates_exchanged, None),
         faults.swapped(lstm_vjp, 1, 2),
         faults.zero(lstm_vjp, 4),
         faults.one_entry(lstm_vjp, "last", 4),

@@ -1,0 +1,171 @@
+"""How well a checker tells wrong derivatives from right ones: gradproof beside the field's tools, in one run.
+
+    python -m benchmarks.power [--quick] [--tools gradproof,central] [--only OP] [--json FILE] [--list-failures]
+
+Two tables: called with shapes= or a sampler, and with one point only. A tool that takes one point is run at as
+many drawn points as gradproof takes, and refuses when it refuses any. Every tool runs with its defaults.
+"""
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks import measures
+from benchmarks.corpus import OPERATIONS, Operation
+from benchmarks.measures import Count
+from benchmarks.tools import DEFAULT, TOOLS, Tool
+
+
+@dataclass
+class Column:
+    """All figures of one tool, called one way."""
+
+    tool: str
+    wrong: Count = field(default_factory=Count)
+    cause: Count = field(default_factory=Count)
+    right: Count = field(default_factory=Count)
+    located: Count = field(default_factory=Count)
+    smallest: float = float("nan")
+    seconds: float = float("nan")
+
+
+ROWS: dict[str, Callable[[Column], str]] = {
+    "wrong rules refused": lambda c: _percent(c.wrong),
+    "right rules refused": lambda c: (
+        f"{c.right.total - c.right.good:,} of {c.right.total:,}" if c.right.total else "-"
+    ),
+    "right rules undecided": lambda c: f"{c.right.undecided:,}" if c.right.total else "-",
+    "smallest error of one entry in 10,000 refused": lambda c: (
+        "none" if c.smallest == float("inf") else _power(c.smallest)
+    ),
+    "element located when one entry is wrong": lambda c: _percent(c.located),
+    "true cause among the first two": lambda c: _percent(c.cause),
+    "median time of a check": lambda c: "-" if c.seconds != c.seconds else f"{1e3 * c.seconds:.1f} ms",
+}
+FIGURES = ("wrong", "right", "smallest", "located", "seconds")
+
+
+def _percent(count: Count) -> str:
+    return f"{100 * count.share():.1f}% of {count.total:,}" if count.total else "-"
+
+
+def _power(value: float) -> str:
+    return "-" if value != value else f"{value:.0e}"
+
+
+def measure(
+    tool: Tool,
+    operations: tuple[Operation, ...],
+    one_point: bool,
+    checks: int,
+    examples: int,
+    figures: tuple[str, ...],
+) -> Column:
+    """All the figures of one tool; the right rules and the location are the same question in both tables."""
+    column = Column(tool.name)
+    if "wrong" in figures:
+        column.wrong, column.cause = measures.wrong_rules(tool, operations, one_point, examples)
+    if "right" in figures and not one_point:
+        column.right = measures.right_rules(tool, operations, checks)
+    if "smallest" in figures:
+        column.smallest = measures.smallest_error(tool, one_point)
+    if "located" in figures and tool.locates and one_point:
+        column.located = measures.located(tool, operations)
+    if "seconds" in figures:
+        column.seconds = measures.median_seconds(tool, operations, one_point, examples)
+    return column
+
+
+def table(title: str, columns: list[Column]) -> str:
+    """The figures as a Markdown table, a tool a column; rows that no tool has are left out."""
+    lines = [
+        f"### {title}",
+        "",
+        "| figure | " + " | ".join(c.tool for c in columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
+    for name, show in ROWS.items():
+        cells = [show(column) for column in columns]
+        if set(cells) != {"-"}:
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def failures(columns: list[Column]) -> str:
+    """Wrong rules passed, right rules refused, elements and causes missed, with what the tool said."""
+    lines = []
+    for column in columns:
+        for name in ("wrong", "right", "located", "cause"):
+            for failure in getattr(column, name).failures:
+                lines.append(f"[{column.tool}] {name}: {failure}")
+    return "\n".join(lines)
+
+
+def _arguments(given: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.power", description=str(__doc__).split("\n\n")[0]
+    )
+    parser.add_argument("--quick", action="store_true", help="every fifth operation, 300 checks")
+    parser.add_argument("--tools", default=",".join(DEFAULT), help=f"of {', '.join(TOOLS)}")
+    parser.add_argument("--only", metavar="OP", help="operations whose name contains OP")
+    parser.add_argument("--figures", default=",".join(FIGURES), help=f"of {', '.join(FIGURES)}")
+    parser.add_argument("--checks", type=int, help="of right rules (10,000); the other tools do a tenth")
+    parser.add_argument("--examples", type=int, default=20, help="points a check")
+    parser.add_argument(
+        "--calls", choices=("both", "varied", "one-point"), default="both", help="which of the two tables"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure and failure there")
+    parser.add_argument(
+        "--list-failures", action="store_true", help="print what each tool got wrong, and its words"
+    )
+    arguments = parser.parse_args(given)
+    for name in arguments.tools.split(","):
+        if name not in TOOLS:
+            parser.error(f"--tools: no tool {name!r}; choose from {', '.join(TOOLS)}")
+    return arguments
+
+
+def main(given: list[str] | None = None) -> int:
+    arguments = _arguments(given)
+    operations = tuple(o for o in OPERATIONS if arguments.only is None or arguments.only in o.name)
+    if not operations:
+        print(f"no operation's name contains {arguments.only!r}", file=sys.stderr)
+        return 2
+    if arguments.quick and arguments.only is None:
+        operations = operations[::5]
+    checks = arguments.checks or (300 if arguments.quick else 10_000)
+    warnings.simplefilter("ignore")  # wrong rules overflow and divide by zero; that is what they are for
+    report: dict[str, Any] = {}
+    for key, title in (("varied", "With shapes= or a sampler"), ("one-point", "With one point only")):
+        if arguments.calls not in ("both", key):
+            continue
+        columns = []
+        for name in arguments.tools.split(","):
+            started = time.perf_counter()
+            share = checks if name.startswith("gradproof") else max(1, checks // 10)
+            figures = tuple(arguments.figures.split(","))
+            columns.append(
+                measure(TOOLS[name], operations, key == "one-point", share, arguments.examples, figures)
+            )
+            print(f"{key}: {name} measured in {time.perf_counter() - started:.0f} s", file=sys.stderr)
+        print(table(title, columns), end="\n\n", flush=True)
+        if arguments.list_failures:
+            print(failures(columns), end="\n\n")
+        report[key] = [asdict(column) for column in columns]
+    if arguments.json:
+        arguments.json.write_text(
+            json.dumps(report, indent=1, default=str)
+            .replace("Infinity", '"Infinity"')
+            .replace("NaN", '"NaN"')
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
