@@ -33,7 +33,7 @@ def jacobian(z):
 def backward(a_bar, a, z):
     # A constant added to a row of a_bar changes nothing. This one makes a_bar 0 at a class above 1/2 (one
     # at most), where a_bar_j - sum_i a_i a_bar_i would cancel.
-    u = a_bar - np.sum(a_bar, axis=-1, keepdims=True, where=a > 0.5)
+    u = a_bar - (a_bar * (a > 0.5)).sum(axis=-1, keepdims=True)
     return {"z": a * (u - (a * u).sum(axis=-1, keepdims=True))}
 
 

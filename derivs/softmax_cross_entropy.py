@@ -5,8 +5,8 @@
     z_bar_j = J_bar (a_j sum_i y_i - y_j)           which is a - y where the row of y sums to 1
 
 One J a row; reduction "sum" or "mean" is over the rows. y is the data, a constant, and may be any row of
-numbers. Right for every z, also where some a_i round to 0 and the product of (22) and (28) is inf * 0 =
-NaN.
+numbers. Right for every z, also where some a_i round to 0 and the product of (22) and (28) is inf * 0,
+which is NaN.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ def log_softmax(z):
     s = z - z.max(axis=-1, keepdims=True, initial=-np.inf)
     largest = s == 0
     first = largest & (np.cumsum(largest, axis=-1) == 1)
-    return s - np.log1p(np.sum(np.exp(s), axis=-1, keepdims=True, where=~first))
+    return s - np.log1p((np.exp(s) * ~first).sum(axis=-1, keepdims=True))
 
 
 @np.errstate(over="ignore")  # z - max z may pass the largest float; J is then inf, or does not depend on it
@@ -39,10 +39,9 @@ def plain(z, y, *, reduction="none"):
 def backward(j_bar, j, z, y, *, reduction="none"):
     a = softmax.forward(z)
     z_bar = a * y.sum(axis=-1, keepdims=True) - y
-    # A row of z_bar sums to 0, so a class above 1/2 (there is one at most), where a - y would cancel, is
-    # minus the sum of the others.
-    top = a > 0.5
-    z_bar = np.where(top, -np.sum(z_bar, axis=-1, keepdims=True, where=~top), z_bar)
+    # A row of z_bar sums to 0. What rounding makes of that sum comes from the class above 1/2 (one at most),
+    # where a - y cancels: there it is taken back.
+    z_bar -= (a > 0.5) * z_bar.sum(axis=-1, keepdims=True)
     l_bar = share(j_bar, len(z), reduction=reduction)
     return {"z": z_bar * np.asarray(l_bar, dtype=z.dtype)[..., None]}
 
