@@ -1,8 +1,10 @@
-"""Identities proved by computer algebra: a printed formula run on symbols, its difference from the derivative brought to zero.
+"""Identities proved by computer algebra: a printed formula run on symbols, its difference from the
+derivative brought to zero.
 
-The derivative is SymPy's, of the setting's forward pass written out on symbols. Exponentials of sums of integer multiples of
-symbols become monomials, so that what is left is a rational function, and a rational function is zero exactly when `cancel`
-makes it 0: the answer is a proof at the sizes at which the setting states its symbols. SymPy is imported when asked.
+The derivative is SymPy's, of the setting's forward pass written out on symbols. Exponentials of sums of
+integer multiples of symbols become monomials, so that what is left is a rational function, and a rational
+function is zero exactly when `cancel` makes it 0: the answer is a proof at the sizes at which the setting
+states its symbols. SymPy is imported when asked.
 """
 
 from collections.abc import Callable, Iterable
@@ -39,9 +41,13 @@ class Symbols:
         return self._values[name]
 
     def d(self, of: str, wrt: str) -> Array:
-        """The derivative of one stage with respect to another, what is not downstream of the second held fixed."""
+        """The derivative of one stage with respect to another, what is not downstream of the second held
+        fixed.
+        """
         here = getattr(self, wrt)
-        inputs = {name: value for name, value in self._values.items() if name not in dict(self._setting.stages)}
+        inputs = {
+            name: value for name, value in self._values.items() if name not in dict(self._setting.stages)
+        }
         fresh = symbols(f"{wrt}_here", here.shape)
         top = np.asarray(getattr(Symbols(self._setting, {**inputs, wrt: fresh}), of), dtype=object)
         back = list(zip(fresh.flat, here.flat, strict=True))
@@ -71,12 +77,16 @@ def samples(setting: Setting, given: str = "") -> Iterable[Symbols]:
     """One sample of symbols for each of the sizes at which the setting states them."""
     for sizes in setting.symbols:
         shapes = setting.unknowns(sizes, given)
-        values = {name: shape if isinstance(shape, int) else symbols(name, shape) for name, shape in shapes.items()}
+        values = {
+            name: shape if isinstance(shape, int) else symbols(name, shape) for name, shape in shapes.items()
+        }
         yield Symbols(setting, setting.assume(values, given))
 
 
 def proved(claim: Claim, setting: Setting, readings: Iterable[Reading], given: str = "") -> bool:
-    """Whether every member is identically the claim's quantity, at every size at which the setting states its symbols."""
+    """Whether every member is identically the claim's quantity, at every size at which the setting states
+    its symbols.
+    """
     found = False
     for sample in samples(setting, given):
         truth = np.asarray(quantity(sample, claim.of), dtype=object)
@@ -86,7 +96,9 @@ def proved(claim: Claim, setting: Setting, readings: Iterable[Reading], given: s
                 value = np.asarray(reading(sample), dtype=object)
             except (Undefined, IndexError, ValueError):
                 return False
-            if value.shape != truth.shape or not all(vanishes(a - b) for a, b in zip(value.flat, truth.flat, strict=True)):
+            if value.shape != truth.shape or not all(
+                vanishes(a - b) for a, b in zip(value.flat, truth.flat, strict=True)
+            ):
                 return False
             found = True
     return found
@@ -109,12 +121,21 @@ def vanishes(expression: Any) -> bool:
 
 
 def monomials(expression: Any) -> Any:
-    """exp(2 x - y) as E_x^2 / E_y; an exponent that is no sum of integer multiples of symbols is left as it is."""
+    """exp(2 x - y) as E_x^2 / E_y; an exponent that is no sum of integer multiples of symbols is left as
+    it is.
+    """
+
     def monomial(exponent: Any) -> Any:
         terms = sympy.expand(exponent).as_coefficients_dict()
-        if not all(factor.is_Integer and (symbol.is_Symbol or symbol == 1) for symbol, factor in terms.items()):
+        if not all(
+            factor.is_Integer and (symbol.is_Symbol or symbol == 1) for symbol, factor in terms.items()
+        ):
             return sympy.exp(exponent)
-        return sympy.Mul(*((sympy.E if symbol == 1 else sympy.Symbol(f"E_{symbol.name}", positive=True)) ** factor
-                           for symbol, factor in terms.items()))
+        return sympy.Mul(
+            *(
+                (sympy.E if symbol == 1 else sympy.Symbol(f"E_{symbol.name}", positive=True)) ** factor
+                for symbol, factor in terms.items()
+            )
+        )
 
     return expression.replace(sympy.exp, monomial)

@@ -1,7 +1,7 @@
 """The maps of the paper as forward passes in PyTorch and in JAX; `reference.paper` differentiates them.
 
-A map is a list of stages; a stage is a name, the names it reads, its PyTorch line and its JAX line. Nothing here has seen a
-printed derivative.
+A map is a list of stages; a stage is a name, the names it reads, its PyTorch line and its JAX line.
+Nothing here has seen a printed derivative.
 """
 
 from __future__ import annotations
@@ -46,19 +46,32 @@ def _sigmoid(layer: str) -> Stage:
 
 def _bce(a: str) -> tuple[Stage, ...]:
     """The loss of each entry, and J, their sum."""
-    return (("E", f"{a} Y", lambda a, y: F.binary_cross_entropy(a, y, reduction="none"), _jax_bce),
-            ("J", "E", torch.sum, jnp.sum))
+    return (
+        ("E", f"{a} Y", lambda a, y: F.binary_cross_entropy(a, y, reduction="none"), _jax_bce),
+        ("J", "E", torch.sum, jnp.sum),
+    )
 
 
 def _softmax(a: str, z: str) -> tuple[Stage, ...]:
     """The softmax of each row and J, the cross-entropy of all rows."""
-    return ((a, z, lambda z: torch.softmax(z, -1), lambda z: jax.nn.softmax(z, -1)),
-            ("J", f"{a} Y", lambda a, y: -torch.special.xlogy(y, a).sum(), lambda a, y: -jax.scipy.special.xlogy(y, a).sum()))
+    return (
+        (a, z, lambda z: torch.softmax(z, -1), lambda z: jax.nn.softmax(z, -1)),
+        (
+            "J",
+            f"{a} Y",
+            lambda a, y: -torch.special.xlogy(y, a).sum(),
+            lambda a, y: -jax.scipy.special.xlogy(y, a).sum(),
+        ),
+    )
 
 
 def _convolution(layer: str, source: str) -> Stage:
-    return (f"Z{layer}", f"{source} K{layer} b{layer}",
-            lambda x, k, b: _torch_conv(x, k) + b, lambda x, k, b: _jax_conv(x, k) + b)
+    return (
+        f"Z{layer}",
+        f"{source} K{layer} b{layer}",
+        lambda x, k, b: _torch_conv(x, k) + b,
+        lambda x, k, b: _jax_conv(x, k) + b,
+    )
 
 
 def _pool(layer: str) -> Stage:
@@ -84,11 +97,18 @@ def _jax_loss(w: Any, x: Any, b: Any, y: Any) -> Any:
 
 
 def _torch_change(sign: float) -> Callable[..., Any]:
-    """By entry of W with a gradient of this sign: does J rise when the entry moves that way by h? (1 yes, -1 no, 0 not asked)"""
+    """By entry of W with a gradient of this sign: does J rise when the entry moves that way by h? (1 yes,
+    -1 no, 0 not asked)
+    """
+
     def change(w: Any, x: Any, b: Any, y: Any, h: Any) -> Any:
-        moved = [_torch_loss(w + sign * h * move.reshape(w.shape), x, b, y) for move in torch.eye(w.numel(), dtype=w.dtype)]
+        moved = [
+            _torch_loss(w + sign * h * move.reshape(w.shape), x, b, y)
+            for move in torch.eye(w.numel(), dtype=w.dtype)
+        ]
         rise = torch.sign(torch.stack(moved) - _torch_loss(w, x, b, y)).reshape(w.shape)
         return torch.where(torch.func.grad(_torch_loss)(w, x, b, y) * sign > 0, rise, torch.zeros_like(w))
+
     return change
 
 
@@ -97,6 +117,7 @@ def _jax_change(sign: float) -> Callable[..., Any]:
         moved = [_jax_loss(w + sign * h * move.reshape(w.shape), x, b, y) for move in jnp.eye(w.size)]
         rise = jnp.sign(jnp.stack(moved) - _jax_loss(w, x, b, y)).reshape(w.shape)
         return jnp.where(jax.grad(_jax_loss)(w, x, b, y) * sign > 0, rise, 0.0)
+
     return change
 
 
@@ -111,7 +132,9 @@ def _jax_bias(k: Any) -> Any:
 
 @lru_cache
 def maps() -> dict[str, tuple[Stage, ...]]:
-    """The maps by the name of their setting; made when first asked for, since some stages are functions of a framework."""
+    """The maps by the name of their setting; made when first asked for, since some stages are functions
+    of a framework.
+    """
     every: dict[str, tuple[Stage, ...]] = {
         "descent": (("D", "W c", _torch_descent, _jax_descent),),
         "graph": (
@@ -126,13 +149,25 @@ def maps() -> dict[str, tuple[Stage, ...]]:
             ("up", "W X b Y h", _torch_change(1.0), _jax_change(1.0)),
             ("down", "W X b Y h", _torch_change(-1.0), _jax_change(-1.0)),
         ),
-        "columns": (("Z", "W X b", lambda w, x, b: F.linear(x.T, w.T, b.reshape(1)).T, lambda w, x, b: jnp.dot(x.T, w).T + b),),
+        "columns": (
+            (
+                "Z",
+                "W X b",
+                lambda w, x, b: F.linear(x.T, w.T, b.reshape(1)).T,
+                lambda w, x, b: jnp.dot(x.T, w).T + b,
+            ),
+        ),
         "tanh": (("A", "Z", torch.tanh, jnp.tanh), ("S", "A", torch.sum, jnp.sum)),
         "relu": (("A", "Z", F.relu, jax.nn.relu), ("S", "A", torch.sum, jnp.sum)),
         "softmax": _softmax("A", "Z"),
         "softmax layer": (_dense("Z", "P W b"), *_softmax("A", "Z")),
         "convolution": (
-            ("Z1", "X K B", lambda x, k, b: _torch_conv(x[None], k)[0] + b, lambda x, k, b: _jax_conv(x[None], k)[0] + b),
+            (
+                "Z1",
+                "X K B",
+                lambda x, k, b: _torch_conv(x[None], k)[0] + b,
+                lambda x, k, b: _jax_conv(x[None], k)[0] + b,
+            ),
             ("J", "Z1 U", lambda z, u: (u * z).sum(), lambda z, u: jnp.vdot(u, z)),
         ),
         "feature map": (
@@ -140,30 +175,85 @@ def maps() -> dict[str, tuple[Stage, ...]]:
             ("J", "A1 U", lambda a, u: (u * a).sum(), lambda a, u: jnp.vdot(u, a)),
         ),
         "pooling": (
-            ("P", "R p s", lambda r, p, s: F.max_pool2d(r[None], p, s)[0], lambda r, p, s: _jax_pool(r[None], p, s)[0]),
+            (
+                "P",
+                "R p s",
+                lambda r, p, s: F.max_pool2d(r[None], p, s)[0],
+                lambda r, p, s: _jax_pool(r[None], p, s)[0],
+            ),
             ("J", "P U", lambda a, u: (u * a).sum(), lambda a, u: jnp.vdot(u, a)),
         ),
         "pooling of channels": (
-            ("P", "R p s", lambda r, p, s: F.max_pool2d(r.permute(2, 0, 1), p, s).permute(1, 2, 0),
-             lambda r, p, s: jnp.moveaxis(_jax_pool(jnp.moveaxis(r, 2, 0), p, s), 0, 2)),
+            (
+                "P",
+                "R p s",
+                lambda r, p, s: F.max_pool2d(r.permute(2, 0, 1), p, s).permute(1, 2, 0),
+                lambda r, p, s: jnp.moveaxis(_jax_pool(jnp.moveaxis(r, 2, 0), p, s), 0, 2),
+            ),
         ),
         "head": (
-            ("Z2", "P W b2", lambda p, w, b: F.linear(p.flatten(), w.T, b.reshape(1))[0], lambda p, w, b: jnp.vdot(p, w) + b),
+            (
+                "Z2",
+                "P W b2",
+                lambda p, w, b: F.linear(p.flatten(), w.T, b.reshape(1))[0],
+                lambda p, w, b: jnp.vdot(p, w) + b,
+            ),
             ("A2", "Z2", torch.sigmoid, jax.nn.sigmoid),
             ("J", "A2 Y", F.binary_cross_entropy, _jax_bce),
         ),
         "filters": (
-            ("biases", "K", lambda k: torch.tensor(float(torch.nn.Conv2d(1, k.shape[0], k.shape[1]).bias.numel())), _jax_bias),
+            (
+                "biases",
+                "K",
+                lambda k: torch.tensor(float(torch.nn.Conv2d(1, k.shape[0], k.shape[1]).bias.numel())),
+                _jax_bias,
+            ),
         ),
-        "table 2": (_dense("Z1", "X W1 b1"), ("A1", "Z1", torch.tanh, jnp.tanh), _dense("Z2", "A1 W2 b2"), _sigmoid("2"), *_bce("A2")),
-        "table 3": (_dense("Z1", "X W1 b1"), _relu("1"), _dense("Z2", "A1 W2 b2"), _sigmoid("2"), *_bce("A2")),
-        "table 4": (_dense("Z1", "X W1 b1"), _relu("1"), _dense("Z2", "A1 W2 b2"), _relu("2"), _dense("Z3", "A2 W3 b3"), _relu("3"),
-                    _dense("Z4", "A3 W4 b4"), _sigmoid("4"), *_bce("A4")),
-        "table 5": (_dense("Z1", "X W1 b1"), _relu("1"), _dense("Z2", "A1 W2 b2"), _relu("2"), _dense("Z3", "A2 W3 b3"), *_softmax("A3", "Z3")),
+        "table 2": (
+            _dense("Z1", "X W1 b1"),
+            ("A1", "Z1", torch.tanh, jnp.tanh),
+            _dense("Z2", "A1 W2 b2"),
+            _sigmoid("2"),
+            *_bce("A2"),
+        ),
+        "table 3": (
+            _dense("Z1", "X W1 b1"),
+            _relu("1"),
+            _dense("Z2", "A1 W2 b2"),
+            _sigmoid("2"),
+            *_bce("A2"),
+        ),
+        "table 4": (
+            _dense("Z1", "X W1 b1"),
+            _relu("1"),
+            _dense("Z2", "A1 W2 b2"),
+            _relu("2"),
+            _dense("Z3", "A2 W3 b3"),
+            _relu("3"),
+            _dense("Z4", "A3 W4 b4"),
+            _sigmoid("4"),
+            *_bce("A4"),
+        ),
+        "table 5": (
+            _dense("Z1", "X W1 b1"),
+            _relu("1"),
+            _dense("Z2", "A1 W2 b2"),
+            _relu("2"),
+            _dense("Z3", "A2 W3 b3"),
+            *_softmax("A3", "Z3"),
+        ),
         "table 6": (
-            _convolution("1", "X"), _relu("1"), _pool("1"), _convolution("2", "P1"), _relu("2"), _pool("2"),
+            _convolution("1", "X"),
+            _relu("1"),
+            _pool("1"),
+            _convolution("2", "P1"),
+            _relu("2"),
+            _pool("2"),
             ("Q", "P2", lambda p: p.flatten(1), lambda p: p.reshape(p.shape[0], -1)),
-            _dense("Z3", "Q W3 b3"), _relu("3"), _dense("Z4", "A3 W4 b4"), *_softmax("A4", "Z4"),
+            _dense("Z3", "Q W3 b3"),
+            _relu("3"),
+            _dense("Z4", "A3 W4 b4"),
+            *_softmax("A4", "Z4"),
         ),
     }
     every["table 6, one image"] = every["table 6"]

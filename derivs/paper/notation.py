@@ -21,6 +21,11 @@ FROM_ONE = "indices counted from one in this sum, from zero elsewhere"
 ONE_FILTER = "one filter"
 
 
+def over(of, wrt):
+    """A derivative in LaTeX."""
+    return rf"\frac{{\partial {of}}}{{\partial {wrt}}}"
+
+
 def dot(a, b):
     """The paper's dot: the matrix product, or scaling where one side is a scalar."""
     a, b = np.asarray(a), np.asarray(b)
@@ -28,10 +33,13 @@ def dot(a, b):
 
 
 def chain(of, through, wrt):
-    """d(of)/d(through) . d(through)/d(wrt): a row times a Jacobian matrix, as a function of the sample; shape of `wrt`."""
+    """d(of)/d(through) . d(through)/d(wrt): a row times a Jacobian matrix, as a function of the sample;
+    shape of `wrt`.
+    """
+
     def product(t):
         row, jacobian = np.asarray(t.d(of, through)), np.asarray(t.d(through, wrt))
-        shape = jacobian.shape[row.ndim:]
+        shape = jacobian.shape[row.ndim :]
         return (row.reshape(1, -1) @ jacobian.reshape(row.size, -1)).reshape(shape)
 
     return product
@@ -40,13 +48,17 @@ def chain(of, through, wrt):
 def convolve(x, k):
     """Sum over a, b of x[i+a, j+b] k[a, b] (35), for every place where the kernel fits."""
     rows, columns = (big - small + 1 for big, small in zip(np.shape(x), np.shape(k), strict=True))
-    return np.array([[(x[i : i + k.shape[0], j : j + k.shape[1]] * k).sum() for j in range(columns)] for i in range(rows)])
+    return np.array(
+        [[(x[i : i + k.shape[0], j : j + k.shape[1]] * k).sum() for j in range(columns)] for i in range(rows)]
+    )
 
 
 def pool(x, p, s):
     """The maximum of each p by p window, s apart (37)."""
     rows, columns = ((size - p) // s + 1 for size in x.shape)
-    return np.array([[x[i * s : i * s + p, j * s : j * s + p].max() for j in range(columns)] for i in range(rows)])
+    return np.array(
+        [[x[i * s : i * s + p, j * s : j * s + p].max() for j in range(columns)] for i in range(rows)]
+    )
 
 
 def spread(y, shape, p):

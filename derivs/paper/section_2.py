@@ -14,7 +14,14 @@ def direction(t):
 
 
 CLAIMS = (
-    Claim("prose-2.2-6-gradient-direction", "descent", "D", direction,
-          why="the gradient is the direction of steepest ascent", group="wording",
-          right=r"-\nabla J \text{ gives the direction of the steepest descent}", corrected=lambda t: -direction(t)),
+    Claim(
+        "prose-2.2-6-gradient-direction",
+        "descent",
+        "D",
+        direction,
+        why="the gradient is the direction of steepest ascent",
+        group="wording",
+        right=r"-\nabla J \text{ gives the direction of the steepest descent}",
+        corrected=lambda t: -direction(t),
+    ),
 )

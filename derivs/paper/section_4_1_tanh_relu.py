@@ -1,4 +1,6 @@
-"""Section 4.1, 2) and 3): tanh and ReLU, (17) to (20). S is the sum of A, so that dS/dZ is the slope of each entry."""
+"""Section 4.1, 2) and 3): tanh and ReLU, (17) to (20). S is the sum of A, so that dS/dZ is the slope of
+each entry.
+"""
 
 import numpy as np
 
@@ -37,16 +39,41 @@ NOT_SQUARES = "(e^Z + e^-Z)^2 is e^2Z + 2 + e^-2Z, and (e^Z - e^-Z)^2 is e^2Z - 
 PLUS, MINUS = r"(e^{Z} + e^{-Z})^{2}", r"(e^{Z} - e^{-Z})^{2}"
 
 CLAIMS = (
-    Claim("eq-17", "tanh", "A", lambda t: sinh2(t) / cosh2(t), prove=True,
-          note="In floating point it overflows to NaN for |Z| > 710; see the list of choices."),
+    Claim(
+        "eq-17",
+        "tanh",
+        "A",
+        lambda t: sinh2(t) / cosh2(t),
+        prove=True,
+        note="In floating point it overflows to NaN for |Z| > 710; see the list of choices.",
+    ),
     line(1, lambda t: (cosh2(t) * cosh2(t) - sinh2(t) * sinh2(t)) / cosh2(t) ** 2),
-    line(2, lambda t: (cosh_of_twice(t) - sinh_of_twice(t)) / cosh_of_twice(t), why=NOT_SQUARES, group="tanh",
-         right=rf"= \frac{{{PLUS} - {MINUS}}}{{{PLUS}}}", corrected=lambda t: (cosh2(t) ** 2 - sinh2(t) ** 2) / cosh2(t) ** 2),
-    line(3, lambda t: cosh_of_twice(t) / cosh_of_twice(t) - sinh_of_twice(t) / cosh_of_twice(t), why=NOT_SQUARES, group="tanh",
-         right=rf"= \frac{{{PLUS}}}{{{PLUS}}} - \frac{{{MINUS}}}{{{PLUS}}}",
-         corrected=lambda t: cosh2(t) ** 2 / cosh2(t) ** 2 - sinh2(t) ** 2 / cosh2(t) ** 2),
+    line(
+        2,
+        lambda t: (cosh_of_twice(t) - sinh_of_twice(t)) / cosh_of_twice(t),
+        why=NOT_SQUARES,
+        group="tanh",
+        right=rf"= \frac{{{PLUS} - {MINUS}}}{{{PLUS}}}",
+        corrected=lambda t: (cosh2(t) ** 2 - sinh2(t) ** 2) / cosh2(t) ** 2,
+    ),
+    line(
+        3,
+        lambda t: cosh_of_twice(t) / cosh_of_twice(t) - sinh_of_twice(t) / cosh_of_twice(t),
+        why=NOT_SQUARES,
+        group="tanh",
+        right=rf"= \frac{{{PLUS}}}{{{PLUS}}} - \frac{{{MINUS}}}{{{PLUS}}}",
+        corrected=lambda t: cosh2(t) ** 2 / cosh2(t) ** 2 - sinh2(t) ** 2 / cosh2(t) ** 2,
+    ),
     line(4, (lambda t: 1 - t.tanh(t.Z) ** 2, lambda t: 1 - t.A**2)),
     Claim("eq-19", "relu", "A", lambda t: np.where(t.Z > 0, t.Z, 0.0)),
-    Claim("eq-20-relu-derivative", "relu", "dS/dZ", lambda t: positive(t.Z),
-          note="At Z = 0, which the samples contain, there is no derivative; 0 is what relu of both frameworks takes there too."),
+    Claim(
+        "eq-20-relu-derivative",
+        "relu",
+        "dS/dZ",
+        lambda t: positive(t.Z),
+        note=(
+            "At Z = 0, which the samples contain, there is no derivative; 0 is what relu of both frameworks "
+            "takes there too."
+        ),
+    ),
 )

@@ -1,6 +1,7 @@
 """Section 4.2, 1): the derivatives of the convolution, (52) to (62), and its written-out form.
 
-    dJ/db_1 = sum_ij dJ/dz_ij      dJ/dk_pq = sum_ij dJ/dz_ij x_{i+p,j+q}      dJ/dx_ij = sum_pq k_pq dJ/dz_{i-p,j-q}
+dJ/db_1 = sum_ij dJ/dz_ij      dJ/dk_pq = sum_ij dJ/dz_ij x_{i+p,j+q}      dJ/dx_ij = sum_pq k_pq
+dJ/dz_{i-p,j-q}
 """
 
 import numpy as np
@@ -15,6 +16,7 @@ from derivs.paper.notation import (
     chain,
     convolve,
     dot,
+    over,
     padded,
 )
 from gradproof import Claim
@@ -28,7 +30,9 @@ def claim(name, of, literal, prove=True, **more):
 
 
 def written_out(t, i, j, last=None):
-    """z_1[i,j] term by term, its last term with the input index `last` (as printed), else with the right one."""
+    """z_1[i,j] term by term, its last term with the input index `last` (as printed), else with the right
+    one.
+    """
     k = len(t.K)
     terms = [t.X[i + a, j + b] * t.K[a, b] for a, b in np.ndindex(k, k)]
     if last is not None:
@@ -38,9 +42,18 @@ def written_out(t, i, j, last=None):
 
 def expansion(name):
     """The five written-out lines, which the paper prints twice."""
+
     def at(i, j, last=None, right=""):
-        more = {"why": "the last term must be the entry of X under the last entry of K", "group": "expansion", "right": right,
-                "corrected": lambda t: written_out(t, i, j)} if right else {}
+        more = (
+            {
+                "why": "the last term must be the entry of X under the last entry of K",
+                "group": "expansion",
+                "right": right,
+                "corrected": lambda t: written_out(t, i, j),
+            }
+            if right
+            else {}
+        )
         return claim(f"{name}/Z{i}{j}", "Z1", lambda t: written_out(t, i, j, last), at=(i, j), **more)
 
     def general(t):
@@ -48,35 +61,71 @@ def expansion(name):
 
     return (
         at(0, 0, lambda k: (0 + k - 1, 0 + k - 1)),
-        at(0, 1, lambda k: (0 + k - 1, 0 + k - 1),
-           r"Z_{1[0,1]} = x_{[0,1]}k_{[0,0]} + x_{[0,2]}k_{[0,1]} + \dots + x_{[0+k-1,1+k-1]}k_{[k-1,k-1]} + b_1"),
-        at(1, 0, lambda k: (1 + k - 1, 2 + k - 1),
-           r"Z_{1[1,0]} = x_{[1,0]}k_{[0,0]} + x_{[1,1]}k_{[0,1]} + \dots + x_{[1+k-1,0+k-1]}k_{[k-1,k-1]} + b_1"),
-        at(1, 1, lambda k: (2 + k - 1, 2 + k - 1),
-           r"Z_{1[1,1]} = x_{[1,1]}k_{[0,0]} + x_{[1,2]}k_{[0,1]} + \dots + x_{[1+k-1,1+k-1]}k_{[k-1,k-1]} + b_1"),
+        at(
+            0,
+            1,
+            lambda k: (0 + k - 1, 0 + k - 1),
+            (
+                r"Z_{1[0,1]} = x_{[0,1]}k_{[0,0]} + x_{[0,2]}k_{[0,1]} + \dots + "
+                r"x_{[0+k-1,1+k-1]}k_{[k-1,k-1]} + b_1"
+            ),
+        ),
+        at(
+            1,
+            0,
+            lambda k: (1 + k - 1, 2 + k - 1),
+            (
+                r"Z_{1[1,0]} = x_{[1,0]}k_{[0,0]} + x_{[1,1]}k_{[0,1]} + \dots + "
+                r"x_{[1+k-1,0+k-1]}k_{[k-1,k-1]} + b_1"
+            ),
+        ),
+        at(
+            1,
+            1,
+            lambda k: (2 + k - 1, 2 + k - 1),
+            (
+                r"Z_{1[1,1]} = x_{[1,1]}k_{[0,0]} + x_{[1,2]}k_{[0,1]} + \dots + "
+                r"x_{[1+k-1,1+k-1]}k_{[k-1,k-1]} + b_1"
+            ),
+        ),
         claim(f"{name}/Zij", "Z1", general),
     )
 
 
 def by_kernel(p, q, of_what):
-    """(53), (54): the sum over all i, j of dJ/dz_ij times the derivative of z_ij with respect to `of_what` at (i+p, j+q) or (p, q)."""
+    """(53), (54): the sum over all i, j of dJ/dz_ij times the derivative of z_ij with respect to
+    `of_what` at (i+p, j+q) or (p, q).
+    """
+
     def total(t):
         u = t.d("J", "Z1")
         slopes = t.d("Z1", of_what)
-        return sum(u[i, j] * (slopes[i, j, p, q] if of_what == "K" else slopes[i, j, i + p, j + q]) for i, j in np.ndindex(u.shape))
+        return sum(
+            u[i, j] * (slopes[i, j, p, q] if of_what == "K" else slopes[i, j, i + p, j + q])
+            for i, j in np.ndindex(u.shape)
+        )
 
     return total
 
 
 def kernel_gradient(number, p, q):
     """(53) and (54) differentiate z with respect to x where k is meant."""
-    terms = " + ".join(rf"\frac{{\partial J}}{{\partial z_{{1[{i},{j}]}}}} \cdot \frac{{\partial z_{{1[{i},{j}]}}}}{{\partial k_{{[{p},{q}]}}}}"
-                       for i, j in ((0, 0), (0, 1), (1, 0)))
-    last = (r" + \dots + \frac{\partial J}{\partial z_{1[n_H-1,n_W-1]}} \cdot "
-            rf"\frac{{\partial z_{{1[n_H-1,n_W-1]}}}}{{\partial k_{{[{p},{q}]}}}}")
-    return claim(f"eq-{number}", "dJ/dK", by_kernel(p, q, "X"), at=(p, q), group="kernel gradient",
-                 why=f"dz/dx is k[{p},{q}] in every term; the gradient of the kernel needs dz/dk, which is x",
-                 right=rf"\frac{{\partial J}}{{\partial k_{{[{p},{q}]}}}} = {terms}{last}", corrected=by_kernel(p, q, "K"))
+    kernel, end = f"k_{{[{p},{q}]}}", "z_{1[n_H-1,n_W-1]}"
+    terms = " + ".join(
+        rf"{over('J', f'z_{{1[{i},{j}]}}')} \cdot {over(f'z_{{1[{i},{j}]}}', kernel)}"
+        for i, j in ((0, 0), (0, 1), (1, 0))
+    )
+    last = rf" + \dots + {over('J', end)} \cdot {over(end, kernel)}"
+    return claim(
+        f"eq-{number}",
+        "dJ/dK",
+        by_kernel(p, q, "X"),
+        at=(p, q),
+        group="kernel gradient",
+        why=f"dz/dx is k[{p},{q}] in every term; the gradient of the kernel needs dz/dk, which is x",
+        right=rf"{over('J', kernel)} = {terms}{last}",
+        corrected=by_kernel(p, q, "K"),
+    )
 
 
 def correlate(t):
@@ -103,7 +152,9 @@ def general_sum(t):
 
 
 def from_one(t):
-    """(52), last line, with indices that count from zero: the last row and column do not exist, the first are left out."""
+    """(52), last line, with indices that count from zero: the last row and column do not exist, the first
+    are left out.
+    """
     u = t.d("J", "Z1")
     return sum(u[i, j] for i in range(1, u.shape[0] + 1) for j in range(1, u.shape[1] + 1))
 
@@ -126,17 +177,28 @@ def along(t, outputs, i, j):
 
 def cotangents(terms):
     """dJ/dz[..] k[..] + ... in LaTeX."""
-    return " + ".join(rf"\frac{{\partial J}}{{\partial z_{{1[{z}]}}}} \cdot k_{{[{k}]}}" for z, k in terms)
+    return " + ".join(rf"{over('J', f'z_{{1[{z}]}}')} \cdot k_{{[{k}]}}" for z, k in terms)
 
 
 ALL_FOUR = ((0, 0), (0, 1), (1, 0), (1, 1))
 X11 = cotangents((("0,0", "1,1"), ("0,1", "1,0"), ("1,0", "0,1"), ("1,1", "0,0")))
 
 CLAIMS = (
-    Claim("prose-before-52-bias", "filters", "biases", lambda t: 1, given=ONE_FILTER,
-          note="A layer of several filters has one bias a filter, in both frameworks."),
+    Claim(
+        "prose-before-52-bias",
+        "filters",
+        "biases",
+        lambda t: 1,
+        given=ONE_FILTER,
+        note="A layer of several filters has one bias a filter, in both frameworks.",
+    ),
     claim("eq-52/line-1", "dJ/dB", chain("J", "Z1", "B")),
-    claim("eq-52/line-2", "dJ/dB", lambda t: t.d("J", "Z1") * 1, under={POSITIONS: lambda t: (t.d("J", "Z1") * 1).sum()}),
+    claim(
+        "eq-52/line-2",
+        "dJ/dB",
+        lambda t: t.d("J", "Z1") * 1,
+        under={POSITIONS: lambda t: (t.d("J", "Z1") * 1).sum()},
+    ),
     claim("eq-52/line-3", "dJ/dB", from_one, under={FROM_ONE: lambda t: t.d("J", "Z1").sum()}),
     claim("eq-35-duplicate", "Z1", lambda t: convolve(t.X, t.K) + t.B),
     *expansion("eq-35-expansion"),
@@ -147,20 +209,51 @@ CLAIMS = (
     claim("eq-55/line-1-where", "dZ1/dK", lambda t: t.X, under={PATCHES: patches}),
     claim("eq-55/line-2", "dJ/dK", lambda t: dot(t.d("J", "Z1"), t.X), under={CORRELATION: correlate}),
     claim("eq-55/line-3", "dJ/dK", correlate),
-    claim("eq-58", "dJ/dX", (lambda t: along(t, ALL_FOUR[:1], 0, 0), lambda t: u(t, 0, 0) * t.K[0, 0]), at=(0, 0)),
-    claim("eq-59", "dJ/dX", (lambda t: along(t, ALL_FOUR[:2], 0, 1), lambda t: u(t, 0, 0) * t.K[0, 1] + u(t, 0, 1) * t.K[0, 0]),
-          at=(0, 1), damage="the denominators have lost their partial signs", twin="eq-58"),
-    claim("eq-60", "dJ/dX", (lambda t: along(t, [(1, 0)], 1, 0), lambda t: u(t, 1, 0) * t.K[0, 0]), at=(1, 0), group="input gradient",
-          why="x[1,0] enters z[0,0] too, with the weight k[1,0]",
-          right=rf"\frac{{\partial J}}{{\partial x_{{[1,0]}}}} = {cotangents((('0,0', '1,0'), ('1,0', '0,0')))}",
-          corrected=lambda t: u(t, 0, 0) * t.K[1, 0] + u(t, 1, 0) * t.K[0, 0]),
-    claim("eq-61/chain", "dJ/dX", lambda t: along(t, [(1, 0), (1, 1)], 1, 0), at=(1, 1), group="input gradient",
-          why="the denominators are x[1,0] for x[1,1], and z[0,0] and z[0,1] are missing",
-          right=r"\frac{\partial J}{\partial x_{[1,1]}} = \sum_{i=0}^{1} \sum_{j=0}^{1} \frac{\partial J}{\partial z_{1[i,j]}}"
-          r" \cdot \frac{\partial z_{1[i,j]}}{\partial x_{[1,1]}}",
-          corrected=lambda t: along(t, ALL_FOUR, 1, 1)),
-    claim("eq-61/final", "dJ/dX", lambda t: u(t, 1, 0) * t.K[0, 1] + u(t, 1, 1) * t.K[0, 0], at=(1, 1), group="input gradient",
-          why="x[1,1] enters z[0,0] and z[0,1] too", right=f"= {X11}", corrected=x11),
+    claim(
+        "eq-58",
+        "dJ/dX",
+        (lambda t: along(t, ALL_FOUR[:1], 0, 0), lambda t: u(t, 0, 0) * t.K[0, 0]),
+        at=(0, 0),
+    ),
+    claim(
+        "eq-59",
+        "dJ/dX",
+        (lambda t: along(t, ALL_FOUR[:2], 0, 1), lambda t: u(t, 0, 0) * t.K[0, 1] + u(t, 0, 1) * t.K[0, 0]),
+        at=(0, 1),
+        damage="the denominators have lost their partial signs",
+        twin="eq-58",
+    ),
+    claim(
+        "eq-60",
+        "dJ/dX",
+        (lambda t: along(t, [(1, 0)], 1, 0), lambda t: u(t, 1, 0) * t.K[0, 0]),
+        at=(1, 0),
+        group="input gradient",
+        why="x[1,0] enters z[0,0] too, with the weight k[1,0]",
+        right=rf"{over('J', 'x_{[1,0]}')} = {cotangents((('0,0', '1,0'), ('1,0', '0,0')))}",
+        corrected=lambda t: u(t, 0, 0) * t.K[1, 0] + u(t, 1, 0) * t.K[0, 0],
+    ),
+    claim(
+        "eq-61/chain",
+        "dJ/dX",
+        lambda t: along(t, [(1, 0), (1, 1)], 1, 0),
+        at=(1, 1),
+        group="input gradient",
+        why="the denominators are x[1,0] for x[1,1], and z[0,0] and z[0,1] are missing",
+        right=rf"{over('J', 'x_{[1,1]}')} = \sum_{{i=0}}^{{1}} \sum_{{j=0}}^{{1}} {over('J', 'z_{1[i,j]}')}"
+        rf" \cdot {over('z_{1[i,j]}', 'x_{[1,1]}')}",
+        corrected=lambda t: along(t, ALL_FOUR, 1, 1),
+    ),
+    claim(
+        "eq-61/final",
+        "dJ/dX",
+        lambda t: u(t, 1, 0) * t.K[0, 1] + u(t, 1, 1) * t.K[0, 0],
+        at=(1, 1),
+        group="input gradient",
+        why="x[1,1] enters z[0,0] and z[0,1] too",
+        right=f"= {X11}",
+        corrected=x11,
+    ),
     claim("eq-62/chain", "dJ/dX", chain("J", "Z1", "X")),
     claim("eq-62/sum", "dJ/dX", general_sum, under={ZEROS: lambda t: padded(t.d("J", "Z1"), t.K)}),
 )

@@ -1,6 +1,8 @@
-"""Section 4.2, 1), forwards (35) to (41) and backwards through the dense layer, the pooling and ReLU (42) to (51).
+"""Section 4.2, 1), forwards (35) to (41) and backwards through the dense layer, the pooling and ReLU (42)
+to (51).
 
-    Z_1 = X * K + B     Y_relu = max(0, Z_1)     Y_pool = maxpool(Y_relu)     Z_2 = Y_pool W + b_2     A_2 = sigmoid(Z_2)
+Z_1 = X * K + B     Y_relu = max(0, Z_1)     Y_pool = maxpool(Y_relu)     Z_2 = Y_pool W + b_2     A_2 =
+sigmoid(Z_2)
 """
 
 import numpy as np
@@ -44,7 +46,9 @@ def owned(t):
 
 
 def indexed(t):
-    """(50) to the letter: pixel (i, j) is held against the window of the output (i, j), where there is one."""
+    """(50) to the letter: pixel (i, j) is held against the window of the output (i, j), where there is
+    one.
+    """
     out = np.zeros(t.R.shape)
     for i, j, k in np.ndindex(t.R.shape):
         window = t.R[i * t.s : i * t.s + t.p, j * t.s : j * t.s + t.p, k]
@@ -54,6 +58,7 @@ def indexed(t):
 
 def owned_by_channel(t):
     """(50) with the window that the pixel lies in, as the Jacobian (outputs, pixels), channel by channel."""
+
     class Channel:
         p, s = t.p, t.s
 
@@ -80,19 +85,61 @@ CLAIMS = (
     head("eq-43", "dA2/dZ2", lambda t: t.A2 * (1 - t.A2)),
     head("eq-44", "dA2/dZ2", lambda t: t.A2 * (1 - t.A2)),
     head("eq-45", "dJ/dZ2", (chain("J", "A2", "Z2"), lambda t: t.d("J", "A2") * t.A2 * (1 - t.A2))),
-    head("eq-46", "dJ/dW", (chain("J", "Z2", "W"), lambda t: dot(t.d("J", "Z2"), row(t))),
-         under={TRANSPOSE: (chain("J", "Z2", "W"), lambda t: dot(t.d("J", "Z2"), row(t).T))}),
+    head(
+        "eq-46",
+        "dJ/dW",
+        (chain("J", "Z2", "W"), lambda t: dot(t.d("J", "Z2"), row(t))),
+        under={TRANSPOSE: (chain("J", "Z2", "W"), lambda t: dot(t.d("J", "Z2"), row(t).T))},
+    ),
     head("eq-47", "dJ/db2", (chain("J", "Z2", "b2"), lambda t: t.d("J", "Z2") * 1)),
-    head("eq-48", "dJ/dP", (chain("J", "Z2", "P"), lambda t: dot(t.d("J", "Z2"), t.W)),
-         under={RESHAPE: (chain("J", "Z2", "P"), lambda t: dot(t.d("J", "Z2"), t.W.T).reshape(t.P.shape))}),
-    Claim("inline-after-48-M-matrix", "pooling", "dP/dR", lambda t: mask(t.R, t.p, t.s), given=WINDOWS,
-          under={"M lists, for each pixel, its one non-zero entry of the Jacobian": owned}),
-    Claim("eq-49", "pooling", "dJ/dR", (chain("J", "P", "R"), lambda t: dot(t.d("J", "P"), mask(t.R, t.p, t.s))), given=WINDOWS,
-          under={f"{ELEMENTWISE}, dJ/dY_pool spread over its windows": (
-              chain("J", "P", "R"), lambda t: spread(t.d("J", "P"), t.R.shape, t.p) * mask(t.R, t.p, t.s))},
-          note="Where windows overlap, a pixel that is the maximum of two gets both gradients; M lets it have one."),
-    Claim("eq-50", "pooling of channels", "dP/dR", indexed, given=WINDOWS,
-          under={"(i, j) is a pixel, the maximum is over the window it lies in, M lists its one non-zero entry": owned_by_channel}),
-    Claim("eq-51", "feature map", "dJ/dZ1", (chain("J", "A1", "Z1"), lambda t: dot(t.d("J", "A1"), positive(t.Z1))),
-          under={ELEMENTWISE: (chain("J", "A1", "Z1"), lambda t: t.d("J", "A1") * positive(t.Z1))}),
+    head(
+        "eq-48",
+        "dJ/dP",
+        (chain("J", "Z2", "P"), lambda t: dot(t.d("J", "Z2"), t.W)),
+        under={RESHAPE: (chain("J", "Z2", "P"), lambda t: dot(t.d("J", "Z2"), t.W.T).reshape(t.P.shape))},
+    ),
+    Claim(
+        "inline-after-48-M-matrix",
+        "pooling",
+        "dP/dR",
+        lambda t: mask(t.R, t.p, t.s),
+        given=WINDOWS,
+        under={"M lists, for each pixel, its one non-zero entry of the Jacobian": owned},
+    ),
+    Claim(
+        "eq-49",
+        "pooling",
+        "dJ/dR",
+        (chain("J", "P", "R"), lambda t: dot(t.d("J", "P"), mask(t.R, t.p, t.s))),
+        given=WINDOWS,
+        under={
+            f"{ELEMENTWISE}, dJ/dY_pool spread over its windows": (
+                chain("J", "P", "R"),
+                lambda t: spread(t.d("J", "P"), t.R.shape, t.p) * mask(t.R, t.p, t.s),
+            )
+        },
+        note=(
+            "Where windows overlap, a pixel that is the maximum of two gets both gradients; M lets it have "
+            "one."
+        ),
+    ),
+    Claim(
+        "eq-50",
+        "pooling of channels",
+        "dP/dR",
+        indexed,
+        given=WINDOWS,
+        under={
+            (
+                "(i, j) is a pixel, the maximum is over the window it lies in, M lists its one non-zero entry"
+            ): owned_by_channel
+        },
+    ),
+    Claim(
+        "eq-51",
+        "feature map",
+        "dJ/dZ1",
+        (chain("J", "A1", "Z1"), lambda t: dot(t.d("J", "A1"), positive(t.Z1))),
+        under={ELEMENTWISE: (chain("J", "A1", "Z1"), lambda t: t.d("J", "A1") * positive(t.Z1))},
+    ),
 )

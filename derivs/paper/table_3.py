@@ -1,6 +1,14 @@
 """Table 3: two layers, ReLU and sigmoid, forwards and backwards."""
 
-from derivs.paper.rows import Cells, bce_loss, relu_from_zero, relu_slope, right_weights, sigmoid, sigmoid_slope
+from derivs.paper.rows import (
+    Cells,
+    bce_loss,
+    relu_from_zero,
+    relu_slope,
+    right_weights,
+    sigmoid,
+    sigmoid_slope,
+)
 
 TITLE = "Table 3: two layers, ReLU and sigmoid"
 FIRST, SECOND = Cells("table-3", "layer-1", 1), Cells("table-3", "layer-2", 2)
@@ -18,7 +26,9 @@ CLAIMS = (
     SECOND.forward("A1", "A1"),
     SECOND.activation(sigmoid),
     *SECOND.updates(),
-    SECOND.weights("A2", "A1", right_weights(2, 1), "dZ/dW of layer 2 is its input A^[1], not its output A^[2]"),
+    SECOND.weights(
+        "A2", "A1", right_weights(2, 1), "dZ/dW of layer 2 is its input A^[1], not its output A^[2]"
+    ),
     SECOND.bias(),
     SECOND.slope(sigmoid_slope),
     SECOND.bce_slope(),

@@ -1,4 +1,6 @@
-"""The samples of each setting, and what PyTorch and JAX say of them; what JAX compiles, it compiles once for all claims."""
+"""The samples of each setting, and what PyTorch and JAX say of them; what JAX compiles, it compiles once
+for all claims.
+"""
 
 import zlib
 from collections import defaultdict
@@ -19,14 +21,18 @@ POINTS = 4  # random points a shape
 class Evidence:
     """Samples by setting and restriction, with the two frameworks' answers to what `claims` are about."""
 
-    def __init__(self, claims: Sequence[Claim], settings: Mapping[str, Setting], truths: Truths, seed: int = 0) -> None:
+    def __init__(
+        self, claims: Sequence[Claim], settings: Mapping[str, Setting], truths: Truths, seed: int = 0
+    ) -> None:
         self._settings, self._truths, self._seed = settings, truths, seed
         self._samples: dict[tuple[str, str], list[Sample]] = {}
         self._examples: dict[str, Sample] = {}
         self._asked: dict[str, set[str]] = defaultdict(set)
         for claim in claims:
             if claim.setting not in settings:
-                raise InputError(f"claim {claim.id!r} names the setting {claim.setting!r}; there are {', '.join(settings)}")
+                raise InputError(
+                    f"claim {claim.id!r} names the setting {claim.setting!r}; there are {', '.join(settings)}"
+                )
             self._asked[claim.setting].add(claim.of)
             self._samples_of(claim.setting, "")
             if claim.given:
@@ -54,13 +60,19 @@ class Evidence:
         if claim.of not in sample.answers.get("jax", {}):
             self._ask_jax(claim.setting)
         both = {"torch": sample.truth(claim.of), "jax": sample.answers["jax"][claim.of]}
-        return {oracle: np.asarray(value[claim.at] if claim.at is not None else value) for oracle, value in both.items()}
+        return {
+            oracle: np.asarray(value[claim.at] if claim.at is not None else value)
+            for oracle, value in both.items()
+        }
 
     def _samples_of(self, name: str, given: str) -> list[Sample]:
         if (name, given) not in self._samples:
             setting = self._settings[name]
             if given and given not in setting.givens:
-                raise InputError(f"setting {name!r} has no samples given {given!r}; it has {', '.join(setting.givens) or 'none'}")
+                raise InputError(
+                    f"setting {name!r} has no samples given {given!r}; it has "
+                    f"{', '.join(setting.givens) or 'none'}"
+                )
             rng = np.random.default_rng([self._seed, zlib.crc32(f"{name}|{given}".encode())])
             shapes = setting.givens[given] if given else setting.shapes
             points = [setting.draw(rng, sizes, given) for sizes in shapes for _ in range(POINTS)]
@@ -71,7 +83,10 @@ class Evidence:
         setting = self._settings[claim.setting]
         unknown = set(claim.example) - set(setting.example)
         if unknown:
-            raise InputError(f"claim {claim.id!r}: the example sets {', '.join(sorted(unknown))}; the setting has {', '.join(setting.example)}")
+            raise InputError(
+                f"claim {claim.id!r}: the example sets {', '.join(sorted(unknown))}; the setting has "
+                f"{', '.join(setting.example)}"
+            )
         if not claim.example:  # one sample for all claims of the setting that have no example of their own
             for other, sample in self._examples.items():
                 if other.startswith("shared ") and sample.setting is setting:
@@ -88,7 +103,9 @@ class Evidence:
                 try:
                     value = np.array(self._truths.torch_answer(setting.name, sample.inputs, parts(quantity)))
                 except KeyError as error:
-                    raise InputError(f"setting {setting.name!r} has no {error.args[0]!r}, which {quantity!r} needs") from None
+                    raise InputError(
+                        f"setting {setting.name!r} has no {error.args[0]!r}, which {quantity!r} needs"
+                    ) from None
                 value.flags.writeable = False
                 known[quantity] = value
             return known[quantity]
@@ -98,10 +115,14 @@ class Evidence:
 
     def _ask_jax(self, name: str) -> None:
         groups: dict[Any, list[Sample]] = defaultdict(list)
-        everywhere = [*(s for key, found in self._samples.items() if key[0] == name for s in found),
-                      *(s for s in self._examples.values() if s.setting.name == name)]
+        everywhere = [
+            *(s for key, found in self._samples.items() if key[0] == name for s in found),
+            *(s for s in self._examples.values() if s.setting.name == name),
+        ]
         for sample in dict.fromkeys(everywhere):
-            signature = tuple(value if isinstance(value, int) else value.shape for value in sample.inputs.values())
+            signature = tuple(
+                value if isinstance(value, int) else value.shape for value in sample.inputs.values()
+            )
             groups[signature].append(sample)
         asked = {parts(words): words for words in sorted(self._asked[name])}
         for group in groups.values():

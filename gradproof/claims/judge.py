@@ -1,12 +1,14 @@
-"""The judge of printed claims: evaluates the printed formula, then the conventions, then the right form, and says what it found.
+"""The judge of printed claims: evaluates the printed formula, then the conventions, then the right form,
+and says what it found.
 
     holds       every printed member equals the truth on every sample
     convention  it fails as printed, and equals the truth under a named convention
     refuted     it fails, under every convention too, on a small example; the right form equals the truth
-    unreadable  the text is damaged and has no legible twin, or the readings that the damage leaves open differ
+    unreadable  the text is damaged and has no legible twin, or the readings that it leaves open differ
 
-The truth is what PyTorch and JAX both say. A record that contradicts the evaluation (a correction of what holds, a wrong
-correction, an example that shows nothing) is at fault, and the fault is reported beside the verdict.
+The truth is what PyTorch and JAX both say. A record that contradicts the evaluation (a correction of what
+holds, a wrong correction, an example that shows nothing) is at fault, and the fault is reported beside
+the verdict.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,12 +22,16 @@ from gradproof.claims.record import Claim, Reading, as_members
 from gradproof.claims.sample import Sample, Undefined
 
 VERDICTS = ("holds", "convention", "refuted", "unreadable")
-TOLERANCE = 1e-10  # of the largest entry of the truth, or of one: samples are of order one, both sides are float64
+TOLERANCE = (
+    1e-10  # of the largest entry of the truth, or of one: samples are of order one, both sides are float64
+)
 
 
 @dataclass(frozen=True)
 class Counterexample:
-    """One sample on which the printed formula fails: the inputs, what it gives there (or why it gives nothing), and the truth."""
+    """One sample on which the printed formula fails: the inputs, what it gives there (or why it gives
+    nothing), and the truth.
+    """
 
     inputs: dict[str, Any]
     printed: Any
@@ -34,8 +40,22 @@ class Counterexample:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """The small example, line by line: what each printed member gives there (or why nothing), the form
+    that holds, the truth.
+    """
+
+    inputs: dict[str, Any]
+    printed: tuple[Any, ...]
+    right: Any
+    true: Any
+
+
+@dataclass(frozen=True)
 class Finding:
-    """What the judge found of one claim."""
+    """What the judge found of one claim; `shown` is its example, `counterexample` a sample on which the
+    printed form fails.
+    """
 
     claim: Claim
     verdict: str
@@ -44,61 +64,83 @@ class Finding:
     proved: bool
     faults: tuple[str, ...]
     samples: int
+    shown: Shown | None = None
 
 
 def judge(claim: Claim, evidence: Evidence, prove: bool = True) -> Finding:
-    """Evaluate the claim and find its verdict; with `prove`, also by computer algebra where the claim asks for it."""
+    """Evaluate the claim and find its verdict; with `prove`, also by computer algebra where the claim
+    asks for it.
+    """
     free, given, example = evidence.free(claim), evidence.given(claim), evidence.example(claim)
-    faults = [fault for sample in (*free, *given, example) if (fault := _oracles_differ(claim, evidence, sample))]
-    if claim.literal is None or (claim.damage and not claim.twin and not claim.open):
-        return Finding(claim, "unreadable", None, None, False, tuple(dict.fromkeys(faults)), 0)
-
-    def fails(readings: Iterable[Reading], samples: Sequence[Sample]) -> str:
-        return next((problem for sample in samples if (problem := problem_of(claim, evidence, readings, sample))), "")
-
     everywhere = [*free, example]
+    samples = list(dict.fromkeys([*everywhere, *given]))
+    faults = [fault for sample in samples if (fault := _oracles_differ(claim, evidence, sample))]
+
+    def fails(readings: Iterable[Reading], where: Sequence[Sample]) -> str:
+        return next((text for sample in where if (text := problem_of(claim, evidence, readings, sample))), "")
+
     printed = fails(claim.members, everywhere)
-    for words, reading in claim.open.items():
-        if bool(fails([reading], everywhere)) != bool(printed):
-            return Finding(claim, "unreadable", None, None, False, tuple(dict.fromkeys(faults)), len(everywhere))
-        faults.append(f"the readings {words!r} and the printed one are judged alike; they leave nothing open")
-    shown: Counterexample | None = None
-    convention: str | None = None
-    in_force: tuple[Reading, ...] | None = claim.members
+    if _illegible(claim) or any(
+        bool(fails([other], everywhere)) != bool(printed) for other in claim.open.values()
+    ):
+        return Finding(claim, "unreadable", None, None, False, tuple(dict.fromkeys(faults)), len(everywhere))
+    if claim.open:
+        faults.append("the readings that the damage leaves open are judged alike; they leave nothing open")
+    convention, in_force = None, claim.members
     if not printed:
         verdict = "holds"
-        faults += [f"{name} is given for a claim that holds as printed"
-                   for name, there in (("a convention", claim.under or claim.given), ("a right form", claim.right)) if there]
+        needless = {"a convention": claim.under or claim.given, "a right form": claim.right}
+        faults += [
+            f"{name} is given for a claim that holds as printed" for name, there in needless.items() if there
+        ]
     else:
-        kept = {words: as_members(reading) for words, reading in _conventions(claim).items()}
-        passed = [words for words, reading in kept.items() if not fails(reading, given)]
-        shown = _counterexample(claim, evidence, [example, *free, *given])
+        readings = _conventions(claim)
+        passed = [words for words, reading in readings.items() if not fails(reading, given)]
         if passed:
-            verdict, convention, in_force = "convention", passed[0], kept[passed[0]]
+            verdict, convention, in_force = "convention", passed[0], readings[passed[0]]
             if claim.right:
-                faults.append(f"a right form is given for a claim that holds under the convention {convention!r}")
-            faults += [f"the convention {words!r} does not hold" for words in kept if words not in passed]
+                faults.append(
+                    f"a right form is given for a claim that holds under the convention {convention!r}"
+                )
+            faults += [f"the convention {words!r} does not hold" for words in readings if words not in passed]
         else:
             verdict = "refuted"
-            in_force = as_members(claim.corrected) if claim.corrected is not None else None
-            if in_force is None:
-                faults.append("it is refuted and has no right form" + "".join(f"; {words!r} fails too" for words in kept))
-            elif problem := fails(in_force, everywhere):
-                faults.append(f"the right form is wrong: {problem}")
-            if not problem_of(claim, evidence, claim.members, example):
+            in_force = () if claim.corrected is None else as_members(claim.corrected)
+            wrong = fails(in_force, everywhere)
+            if not in_force:
+                tried = "".join(f"; the convention {words!r} fails too" for words in readings)
+                faults.append(f"it is refuted and has no right form{tried}")
+            elif wrong:
+                faults.append(f"the right form is wrong: {wrong}")
+            if any(not fails(reading, [example]) for reading in (claim.members, *readings.values())):
                 faults.append("the printed formula is right on the example, which therefore refutes nothing")
-            elif any(not problem_of(claim, evidence, reading, example) for reading in kept.values()):
-                faults.append("a convention holds on the example, which therefore refutes nothing")
     proved = False
-    if claim.prove and prove and in_force is not None:
-        from gradproof import symbolic
+    if claim.prove and prove and in_force:
+        proved, more = _prove(claim, evidence, verdict, in_force)
+        faults += more
+    shown = _counterexample(claim, evidence, [example, *samples]) if printed else None
+    on_example = _on_example(claim, evidence, in_force)
+    return Finding(
+        claim, verdict, convention, shown, proved, tuple(dict.fromkeys(faults)), len(samples), on_example
+    )
 
-        proved = symbolic.proved(claim, evidence.setting(claim), in_force, claim.given if convention else "")
-        if not proved:
-            faults.append("the form that holds could not be proved")
-        if verdict == "refuted" and symbolic.proved(claim, evidence.setting(claim), claim.members, ""):
-            faults.append("computer algebra proves the printed formula, which the example refutes")
-    return Finding(claim, verdict, convention, shown, proved, tuple(dict.fromkeys(faults)), len({*everywhere, *given}))
+
+def _illegible(claim: Claim) -> bool:
+    return claim.literal is None or (bool(claim.damage) and not claim.twin and not claim.open)
+
+
+def _prove(
+    claim: Claim, evidence: Evidence, verdict: str, in_force: tuple[Reading, ...]
+) -> tuple[bool, list[str]]:
+    """Whether the form in force is proved, and what contradicts the verdict."""
+    from gradproof import symbolic
+
+    setting = evidence.setting(claim)
+    proved = symbolic.proved(claim, setting, in_force, claim.given if verdict == "convention" else "")
+    faults = [] if proved else ["the form that holds could not be proved"]
+    if verdict == "refuted" and symbolic.proved(claim, setting, claim.members):
+        faults.append("computer algebra proves the printed formula, which the example refutes")
+    return proved, faults
 
 
 def problem_of(claim: Claim, evidence: Evidence, readings: Iterable[Reading], sample: Sample) -> str:
@@ -113,7 +155,9 @@ def problem_of(claim: Claim, evidence: Evidence, readings: Iterable[Reading], sa
 
 
 def evaluate(reading: Reading, sample: Sample) -> tuple[Any, str]:
-    """The value of a printed formula, or why it has none: shapes that do not conform, an index or a name that does not exist."""
+    """The value of a printed formula, or why it has none: shapes that do not conform, an index or a name
+    that does not exist.
+    """
     try:
         with np.errstate(all="ignore"):
             return np.asarray(reading(sample), dtype=np.float64), ""
@@ -140,10 +184,14 @@ def difference(value: Any, truth: Any) -> str:
     return f"it gives {value[place]:.6g}{where}, not {truth[place]:.6g}"
 
 
-def _conventions(claim: Claim) -> dict[str, Reading | tuple[Reading, ...]]:
+def _conventions(claim: Claim) -> dict[str, tuple[Reading, ...]]:
+    """Each convention's name, the restriction of the samples included, and its reading."""
     if claim.given and not claim.under:
         return {claim.given: claim.members}
-    return {"; ".join(filter(None, (words, claim.given))): reading for words, reading in claim.under.items()}
+    return {
+        "; ".join(filter(None, (words, claim.given))): as_members(reading)
+        for words, reading in claim.under.items()
+    }
 
 
 def _counterexample(claim: Claim, evidence: Evidence, samples: Sequence[Sample]) -> Counterexample | None:
@@ -155,6 +203,15 @@ def _counterexample(claim: Claim, evidence: Evidence, samples: Sequence[Sample])
             value, wrong = next((value, text) for value, text in values if text or difference(value, true))
             return Counterexample(sample.inputs, wrong if value is None else value, true, problem)
     return None
+
+
+def _on_example(claim: Claim, evidence: Evidence, in_force: tuple[Reading, ...]) -> Shown:
+    sample = evidence.example(claim)
+    printed = tuple(
+        text if text else value for value, text in (evaluate(reading, sample) for reading in claim.members)
+    )
+    right = evaluate(in_force[-1], sample)[0] if in_force else None
+    return Shown(sample.inputs, printed, right, evidence.truth(claim, sample)["torch"])
 
 
 def _oracles_differ(claim: Claim, evidence: Evidence, sample: Sample) -> str:

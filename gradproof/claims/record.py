@@ -1,4 +1,5 @@
-"""The record of one printed claim: what it is about, the printed formula as a function, and, where it needs one, its right form.
+"""The record of one printed claim: what it is about, the printed formula as a function, and, where it
+needs one, its right form.
 
     CLAIM = Claim("eq-46", "head", "dJ/dW", (chain("J", "Z2", "W"), lambda t: dot(t.d("J", "Z2"), t.P_row)),
                   under={"a transpose left out": lambda t: dot(t.d("J", "Z2"), t.P_row.T)})
@@ -21,15 +22,21 @@ QUANTITY = re.compile(r"d(?P<of>\w+)/d(?P<wrt>\w+)|(?P<step>step) (?P<name>\w+)|
 class Claim:
     """One printed formula.
 
-    setting: name of the samples it is evaluated on; of: the quantity that is its truth: a value "Z", a derivative "dJ/dW"
-    (shape of J, then shape of W) or "step W", W after one step of gradient descent; at: the entry of it that is meant.
-    literal: the printed right-hand side as a function of a sample, or one for each member of "= ... = ...". None: illegible.
-    under: convention -> the reading (one, or one a member) that holds under it; given: a restriction of the samples, by name,
-    that the convention needs. right, corrected: the right form as LaTeX and as a function. example: small inputs, over those of
-    the setting, on which the printed form fails. why: what is wrong, in a line; group: the key of the error's group.
-    damage, twin: what the text lost, and the id of the legible claim it was repaired from. open: other readings that the
-    damage leaves possible: words -> reading. prove: prove the form that holds with computer algebra as well. note: a remark.
-    printed: the LaTeX, put in from the list of claims.
+    setting     name of the samples it is evaluated on
+    of, at      the quantity that is its truth: a value "Z", a derivative "dJ/dW" (shape of J, then of W), or
+                "step W", W after one step of gradient descent; and the entry of it that is meant
+    literal     the printed right-hand side as a function of a sample, or one for each member of "= ... =";
+                None where it is illegible
+    under       convention -> the reading (one, or one a member) that holds under it
+    given       a restriction of the samples, by name, that the convention needs
+    right, corrected    the right form, as LaTeX and as a function
+    example     small inputs, in place of those of the setting's example, on which the printed form fails
+    why, group  what is wrong, in a line; the key of the error's group
+    damage, twin        what the text lost; the id of the legible claim it was repaired from
+    open        words -> another reading that the damage leaves possible
+    prove       prove the form that holds by computer algebra as well
+    note        a remark
+    printed     the LaTeX, put in from the list of claims
 
     Raises DeclarationError, in one line, where the record contradicts itself.
     """
@@ -56,9 +63,14 @@ class Claim:
     def __post_init__(self) -> None:
         parts(self.of)
         if self.literal is None and not self.damage:
-            raise self._wrong("`literal` is None and `damage` is empty; say what cannot be read, or write the printed formula")
+            raise self._wrong(
+                "`literal` is None and `damage` is empty; say what cannot be read, or write the printed "
+                "formula"
+            )
         if bool(self.right) != (self.corrected is not None):
-            raise self._wrong("`right` and `corrected` go together: the right form in LaTeX and as a function")
+            raise self._wrong(
+                "`right` and `corrected` go together: the right form in LaTeX and as a function"
+            )
         if self.right and not (self.why and self.group):
             raise self._wrong("a right form needs `why`, what is wrong in a line, and `group`")
         if (self.twin or self.open) and not self.damage:
@@ -77,7 +89,9 @@ def parts(words: str) -> tuple[str, str]:
     """The quantity that `words` names: "Z" is ("Z", ""), "dJ/dW" is ("J", "W"), "step W" is ("step", "W")."""
     found = QUANTITY.fullmatch(words)
     if found is None:
-        raise DeclarationError(f'{words!r} names no quantity; expected a value "Z", a derivative "dJ/dW" or "step W"')
+        raise DeclarationError(
+            f'{words!r} names no quantity; expected a value "Z", a derivative "dJ/dW" or "step W"'
+        )
     return found["of"] or found["step"] or found["value"], found["wrt"] or found["name"] or ""
 
 

@@ -1,7 +1,8 @@
 """What a printed formula is evaluated on: values by name, their derivatives, and the functions it may use.
 
-A reading is written once, `lambda t: t.exp(-t.Z) / (1 + t.exp(-t.Z)) ** 2`, and runs on numbers here and on symbols in
-`gradproof.symbolic`. The derivatives it is handed are autograd's, so that each line is judged for itself.
+A reading is written once, `lambda t: t.exp(-t.Z) / (1 + t.exp(-t.Z)) ** 2`, and runs on numbers here and
+on symbols in `gradproof.symbolic`. The derivatives it is handed are autograd's, so that each line is
+judged for itself.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ class Undefined(Exception):
 
 
 class Sample:
-    """One point of a setting: `t.W` is an input or a value of the forward pass, `t.d("J", "W")` a derivative, (*J, *W)."""
+    """One point: `t.W` is an input or a value of the forward pass, `t.d("J", "W")` a derivative."""
 
     exp = staticmethod(np.exp)
     log = staticmethod(np.log)
@@ -37,7 +38,9 @@ class Sample:
         return self.inputs[name] if name in self.inputs else self.truth(name)
 
     def d(self, of: str, wrt: str) -> Any:
-        """The derivative of `of` with respect to `wrt`, everything that does not depend on `wrt` held fixed."""
+        """The derivative of `of` with respect to `wrt`, everything that does not depend on `wrt` held
+        fixed.
+        """
         return self.truth(f"d{of}/d{wrt}")
 
     def diff(self, function: Callable[[Any], Any], x: Any, *index: int) -> Any:

@@ -5,7 +5,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-Quantity = tuple[str, str]  # ("Z", "") a value, ("J", "W") a derivative, ("step", "W") W after one step of gradient descent
+Quantity = tuple[
+    str, str
+]  # ("Z", "") a value, ("J", "W") a derivative, ("step", "W") W after one step of gradient descent
 
 
 class Setting(Protocol):
@@ -16,7 +18,9 @@ class Setting(Protocol):
     shapes: Sequence[Mapping[str, int]]  # sizes by name, a few, all different first
     example: Mapping[str, Any]  # inputs small enough to recompute by hand
     givens: Mapping[str, Sequence[Mapping[str, int]]]  # restriction -> the shapes it is sampled at
-    symbols: Sequence[Mapping[str, int]]  # the sizes at which identities are proved; none where there are none
+    symbols: Sequence[
+        Mapping[str, int]
+    ]  # the sizes at which identities are proved; none where there are none
     stages: Sequence[tuple[str, Callable[[Any], Any]]]  # the forward pass on symbols
 
     def draw(self, rng: np.random.Generator, sizes: Mapping[str, int], given: str) -> dict[str, Any]:
@@ -35,5 +39,7 @@ class Truths(Protocol):
     def torch_answer(self, setting: str, inputs: Mapping[str, Any], quantity: Quantity) -> Any:
         """The quantity at one point, as a float64 array."""
 
-    def jax_answer(self, setting: str, batch: Sequence[Mapping[str, Any]], quantities: Sequence[Quantity]) -> list[dict[Quantity, Any]]:
+    def jax_answer(
+        self, setting: str, batch: Sequence[Mapping[str, Any]], quantities: Sequence[Quantity]
+    ) -> list[dict[Quantity, Any]]:
         """The quantities at points of equal shapes."""

@@ -28,10 +28,12 @@ def command(
 ) -> int:
     """Evaluate what the paper prints and say whether it holds, holds under a convention, or is refuted.
 
-    ID is a claim such as eq-9, or the beginning of ids up to "/" or "-", such as eq-29 or table-2; given one, each line is
-    shown with its value on a small example and the right form beside it. Without one, all claims are listed by section.
+    ID is a claim such as eq-9, or the beginning of ids up to "/" or "-", such as eq-29 or table-2; given
+    one, each line is shown with its value on a small example and the right form beside it. Without one,
+    all claims are listed by section.
 
-    Exit code: 0 every claim was evaluated (a refuted one is a result), 1 an entry contradicts what was evaluated.
+    Exit code: 0 every claim was evaluated (a refuted one is a result), 1 an entry contradicts what was
+    evaluated.
     """
     from gradproof.claims import report
     from gradproof.claims.check import check_paper
