@@ -53,6 +53,13 @@ class Enclosure:
     left: Enclosure | None = None
     right: Enclosure | None = None
 
+    @property
+    def one_slope(self) -> bool:
+        """No kink, or both one-sided slopes are known and their balls meet."""
+        if self.left is None or self.right is None:
+            return not self.kink
+        return bool(self.left.ball.overlaps(self.right.ball))
+
     def contains(self, value: float) -> bool:
         """Whether a float lies within the ball."""
         return value in self.ball

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.oracles import ball_products
+from gradproof.oracles import ball_linear_algebra, ball_products
 from gradproof.oracles.ball_array import BallArray, as_balls, plain
 from gradproof.oracles.ball_lifting import empty
 from gradproof.oracles.dual import Dual, line
@@ -82,6 +82,10 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.vdot: lambda a, b: _dot(np.ravel(a), np.ravel(b)),
     np.einsum: _einsum,
     np.linalg.norm: _norm,
+    np.linalg.solve: lambda a, b: ball_linear_algebra.solve(plain(a), plain(b)),
+    np.linalg.inv: lambda a: ball_linear_algebra.inverse(plain(a)),
+    np.linalg.det: lambda a: ball_linear_algebra.determinant(plain(a)),
+    np.linalg.slogdet: lambda a: ball_linear_algebra.slogdet(plain(a)),
     np.zeros_like: _like(0.0),
     np.ones_like: _like(1.0),
     np.empty_like: _like(None),

@@ -100,7 +100,7 @@ def _product(a: Any, b: Any) -> Any:
         cells = empty((a.shape[0], b.shape[1]), dtype=object)
         cells.fill(Dual(arb(0)))
         return cells
-    (left, left_dot, left_moves), (right, right_dot, right_moves) = _matrix(a), _matrix(b)
+    (left, left_dot, left_moves), (right, right_dot, right_moves) = matrix(a), matrix(b)
     if left is None or right is None:
         return np.matmul(a, b)
     value = (left * right).entries()
@@ -117,7 +117,7 @@ def _nonzero(m: Any) -> npt.NDArray[np.bool_]:
     return np.array([x.t is not None or not x.v.is_zero() for x in m.flat]).reshape(m.shape)
 
 
-def _matrix(m: Any) -> tuple[Any, Any, npt.NDArray[np.bool_]]:
+def matrix(m: Any) -> tuple[Any, Any, npt.NDArray[np.bool_]]:
     """Values, tangents (None where nothing moves) and what moves; no values where an entry is not finite."""
     items = m.ravel().tolist()
     moves = np.array([x.t is not None for x in items]).reshape(m.shape)

@@ -21,7 +21,7 @@ from gradproof.oracles.arguments import is_floating
 from gradproof.oracles.ball_array import as_balls
 from gradproof.oracles.ball_functions import ball_allocation
 from gradproof.oracles.ball_lifting import array, asarray, lifted
-from gradproof.oracles.dual import Dual, Refusal, line
+from gradproof.oracles.dual import Dual, line
 
 Array = npt.NDArray[Any]
 Forward = Callable[..., Any]
@@ -158,16 +158,22 @@ def _evaluated(asked: Question, tangents: Sequence[Any], bits: int, side: int, *
     with _precision(bits):
         arguments = [_on_line(point, tangent) for point, tangent in zip(asked.inputs, tangents, strict=True)]
         line.start(side, asked.budget)
+        raised: Exception | None = None
+        result: Any = None
         try:
             with _quiet(), ball_allocation() if allocate else nullcontext():
+                line.caller = _evaluated.__code__
                 result = asked.forward(*arguments)
-        except Refusal as refusal:
-            raise Stopped(refusal.reason, str(refusal)) from refusal
         except Exception as reason:  # whatever a stranger's forward raises on balls
-            if line.refused is None:
-                raise Stopped("unsupported", f"on balls: {type(reason).__name__}: {reason}") from reason
-        if line.refused is not None:  # and caught by the forward
-            raise Stopped(line.refused.reason, str(line.refused))
+            raised = reason
+        if line.refused is not None:  # even when the forward caught it
+            raise Stopped(line.refused.reason, str(line.refused)) from raised
+        if line.final is not None and result is not line.final[0]:
+            raise Stopped("unsupported", "the forward converts to float, where ball and tangent are lost")
+        if raised is not None:
+            raise Stopped("unsupported", f"on balls: {type(raised).__name__}: {raised}") from raised
+        if line.final is not None:
+            result = line.final[1]
         found = Run(_outputs(result), bits, line.kink)
     _same(found, asked)
     return found

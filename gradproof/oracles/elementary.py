@@ -83,6 +83,8 @@ def _extreme(a: Dual, b: Dual, sign: int) -> Dual:
     if a is b or (a.t is None and b.t is None) or line.side == 0:
         return a
     s, o = (arb(0) if x.t is None else x.t for x in (a, b))
+    if s > o or s < o:  # the winner itself, so that it is known by its identity: z - max z stays 0
+        return a if (s > o) == (line.side == sign) else b
     return Dual(a.v, s.max(o) if line.side == sign else s.min(o))
 
 
@@ -133,7 +135,7 @@ UNARY: dict[str, Callable[[Dual], Dual]] = {
     "arctan": _smooth(lambda v: v.atan(), lambda v, y: 1 / (1 + v * v)),
     "sinh": _smooth(lambda v: v.sinh(), lambda v, y: v.cosh()),
     "cosh": _smooth(lambda v: v.cosh(), lambda v, y: v.sinh()),
-    "tanh": _smooth(lambda v: v.tanh(), lambda v, y: v.sech() ** 2),  # 1 - y^2 cancels where tanh saturates
+    "tanh": _smooth(lambda v: v.tanh(), lambda v, y: 1 / v.cosh() ** 2),  # 1 - y^2 cancels in saturation
     "arcsinh": _smooth(lambda v: v.asinh(), lambda v, y: 1 / (1 + v * v).sqrt()),
     "arccosh": _smooth(lambda v: v.acosh(), lambda v, y: 1 / (v * v - 1).sqrt()),
     "arctanh": _smooth(lambda v: v.atanh(), lambda v, y: 1 / (1 - v * v)),
