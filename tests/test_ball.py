@@ -632,7 +632,8 @@ def test_attention_with_a_mask_of_infinities():
     found = enclose(attention, inputs, v, u)
     step = 1e-6
     ahead, behind = ([x + s * d for x, d in zip(inputs, v, strict=True)] for s in (step, -step))
-        ((np.ones(2),), (np.ones(3),), np.ones(2), r"tangent 0 has shape \(3,\); .* the input's, \(2,\)"),
+    slope = np.sum(u * (attention(*ahead) - attention(*behind))) / (2 * step)
+    assert found.mid == pytest.approx(slope, rel=1e-7)
     assert not found.kink
 
 
