@@ -25,6 +25,7 @@ class Symbols:
 
     def __init__(self, setting: Setting, values: dict[str, Array]) -> None:
         self._setting, self._values = setting, values
+        self._slopes: dict[tuple[str, str], Array] = {}
 
     exp = staticmethod(np.vectorize(sympy.exp, otypes=[object]))
     log = staticmethod(np.vectorize(sympy.log, otypes=[object]))
@@ -44,6 +45,11 @@ class Symbols:
         """The derivative of one stage with respect to another, what is not downstream of the second held
         fixed.
         """
+        if (of, wrt) not in self._slopes:
+            self._slopes[of, wrt] = self._slope(of, wrt)
+        return self._slopes[of, wrt]
+
+    def _slope(self, of: str, wrt: str) -> Array:
         here = getattr(self, wrt)
         inputs = {
             name: value for name, value in self._values.items() if name not in dict(self._setting.stages)
@@ -73,22 +79,31 @@ def symbols(name: str, shape: tuple[int, ...]) -> Array:
     return out
 
 
-def samples(setting: Setting, given: str = "") -> Iterable[Symbols]:
-    """One sample of symbols for each of the sizes at which the setting states them."""
-    for sizes in setting.symbols:
-        shapes = setting.unknowns(sizes, given)
-        values = {
-            name: shape if isinstance(shape, int) else symbols(name, shape) for name, shape in shapes.items()
-        }
-        yield Symbols(setting, setting.assume(values, given))
+_kept: dict[tuple[int, str], tuple[Setting, list[Symbols]]] = {}
 
 
-def proved(claim: Claim, setting: Setting, readings: Iterable[Reading], given: str = "") -> bool:
+def samples(setting: Setting, given: str = "") -> list[Symbols]:
+    """One sample of symbols for each of the sizes at which the setting states them; made once."""
+    key = (id(setting), given)
+    if key not in _kept:
+        made = []
+        for sizes in setting.symbols:
+            shapes = setting.unknowns(sizes, given)
+            values = {
+                name: shape if isinstance(shape, int) else symbols(name, shape)
+                for name, shape in shapes.items()
+            }
+            made.append(Symbols(setting, setting.assume(values, given)))
+        _kept[key] = (setting, made)  # the setting too, so that its id is not given to another
+    return _kept[key][1]
+
+
+def proved(claim: Claim, samples: Iterable[Symbols], readings: tuple[Reading, ...]) -> bool:
     """Whether every member is identically the claim's quantity, at every size at which the setting states
     its symbols.
     """
     found = False
-    for sample in samples(setting, given):
+    for sample in samples:
         truth = np.asarray(quantity(sample, claim.of), dtype=object)
         truth = np.asarray(truth[claim.at] if claim.at is not None else truth, dtype=object)
         for reading in readings:

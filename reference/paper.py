@@ -24,8 +24,8 @@ CHEAP = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes
 
 
 def torch_answer(setting: str, inputs: Mapping[str, Any], quantity: Quantity) -> Any:
-    """`quantity` at one point, by PyTorch; inputs that are ints are static. Raises KeyError where there
-    is no such value.
+    """`quantity` at one point, by PyTorch; inputs that are ints are static. Raises KeyError where there is no
+    such value.
     """
     values: dict[str, Any] = {
         name: value if isinstance(value, int) else torch.tensor(np.asarray(value))
@@ -34,32 +34,29 @@ def torch_answer(setting: str, inputs: Mapping[str, Any], quantity: Quantity) ->
     of, wrt = quantity
     if of == "step":
         weights = torch.nn.Parameter(values[wrt].clone())
-        _run(setting, {**values, wrt: weights}, "J", TORCH_LINE).backward()
+        _run(setting, {**values, wrt: weights}, TORCH_LINE)["J"].backward()
         torch.optim.SGD([weights], lr=float(inputs["alpha"])).step()
         return weights.detach().numpy()
+    known = _run(setting, values, TORCH_LINE)
     if not wrt:
-        return _run(setting, values, of, TORCH_LINE).numpy()
-    here = _run(setting, values, wrt, TORCH_LINE)
-    return torch.func.jacrev(lambda value: _run(setting, {**values, wrt: value}, of, TORCH_LINE))(
-        here
-    ).numpy()
+        return known[of].numpy()
+    return torch.func.jacrev(_downstream(setting, known, of, wrt, TORCH_LINE))(known[wrt]).numpy()
 
 
 def jax_answer(
     setting: str, batch: Sequence[Mapping[str, Any]], quantities: Sequence[Quantity]
 ) -> list[dict[Quantity, Any]]:
-    """The quantities at points of equal shapes and equal static inputs, by JAX: compiled once, all points
-    at once.
+    """The quantities at points of equal shapes and equal static inputs, by JAX: compiled once, all points at
+    once.
     """
     static = tuple((name, value) for name, value in sorted(batch[0].items()) if isinstance(value, int))
     with jax.enable_x64(True):
         moving = [name for name, value in batch[0].items() if not isinstance(value, int)]
         stacked = {name: jnp.stack([jnp.asarray(point[name]) for point in batch]) for name in moving}
-        answers = [np.asarray(answer) for answer in _compiled(setting, static, tuple(quantities))(stacked)]
-    return [
-        dict(zip(quantities, (answer[number] for answer in answers), strict=True))
-        for number in range(len(batch))
-    ]
+        program = _compiled(setting, static, tuple(quantities))
+        answers = [np.asarray(answer) for answer in program(stacked)]
+    points = ([answer[number] for answer in answers] for number in range(len(batch)))
+    return [dict(zip(quantities, point, strict=True)) for point in points]
 
 
 @lru_cache
@@ -67,29 +64,39 @@ def _compiled(
     setting: str, static: tuple[tuple[str, int], ...], quantities: tuple[Quantity, ...]
 ) -> Callable[..., Any]:
     def every(values: dict[str, Any]) -> list[Any]:
-        return [_jax_quantity(setting, {**values, **dict(static)}, quantity) for quantity in quantities]
+        known = _run(setting, {**values, **dict(static)}, JAX_LINE)
+        return [_jax_quantity(setting, known, quantity) for quantity in quantities]
 
     program: Callable[..., Any] = jax.jit(jax.vmap(every), compiler_options=CHEAP)
     return program
 
 
-def _jax_quantity(setting: str, values: dict[str, Any], quantity: Quantity) -> Any:
+def _jax_quantity(setting: str, known: dict[str, Any], quantity: Quantity) -> Any:
     of, wrt = quantity
     if of == "step":
-        slope = jax.grad(lambda value: _run(setting, {**values, wrt: value}, "J", JAX_LINE))(values[wrt])
-        return values[wrt] - values["alpha"] * slope
+        slope = jax.grad(_downstream(setting, known, "J", wrt, JAX_LINE))(known[wrt])
+        return known[wrt] - known["alpha"] * slope
     if not wrt:
-        return _run(setting, values, of, JAX_LINE)
-    here = _run(setting, values, wrt, JAX_LINE)
-    return jax.jacrev(lambda value: _run(setting, {**values, wrt: value}, of, JAX_LINE))(here)
+        return known[of]
+    return jax.jacrev(_downstream(setting, known, of, wrt, JAX_LINE))(known[wrt])
 
 
-def _run(setting: str, values: Mapping[str, Any], target: str, line: int) -> Any:
-    """The forward pass up to `target`; a stage whose value is given is not computed."""
+def _downstream(setting: str, known: Mapping[str, Any], of: str, wrt: str, line: int) -> Callable[[Any], Any]:
+    """`of` as a function of `wrt`: what depends on `wrt` is computed again, everything else is as it was."""
+    moved = {wrt}
+    for name, reads, *_ in maps()[setting]:
+        if moved & set(reads.split()):
+            moved.add(name)
+    fixed = {name: value for name, value in known.items() if name not in moved}
+    return lambda value: _run(setting, {**fixed, wrt: value}, line, of)[of]
+
+
+def _run(setting: str, values: Mapping[str, Any], line: int, target: str = "") -> dict[str, Any]:
+    """The forward pass, up to `target` where one is named; a stage whose value is given is not computed."""
     known = dict(values)
     for name, reads, *lines in maps()[setting]:
         if target in known:
             break
         if name not in known:
             known[name] = lines[line](*(known[read] for read in reads.split()))
-    return known[target]
+    return known

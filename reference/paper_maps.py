@@ -47,8 +47,8 @@ def _sigmoid(layer: str) -> Stage:
 def _bce(a: str) -> tuple[Stage, ...]:
     """The loss of each entry, and J, their sum."""
     return (
-        ("E", f"{a} Y", lambda a, y: F.binary_cross_entropy(a, y, reduction="none"), _jax_bce),
-        ("J", "E", torch.sum, jnp.sum),
+        ("loss", f"{a} Y", lambda a, y: F.binary_cross_entropy(a, y, reduction="none"), _jax_bce),
+        ("J", "loss", torch.sum, jnp.sum),
     )
 
 

@@ -225,7 +225,7 @@ def bce_loss(table, number, superscript, damage):
     return Claim(
         f"{table}/loss",
         table.replace("-", " "),
-        "E",
+        "loss",
         printed,
         why="the minus sign is missing, as (41) shows",
         group="loss sign",

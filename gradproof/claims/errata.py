@@ -63,7 +63,7 @@ def _error(finding: Finding) -> str:
     if shown:
         entry = "".join(f"[{place}]" for place in claim.at or ())
         parts.append(
-            f"Example: {example(shown.inputs)}. As printed, {shown.problem}; {claim.of}{entry} is "
+            f"Example: {example(shown.read)}. As printed, {shown.problem}; {claim.of}{entry} is "
             f"{number(shown.true)}."
         )
     return "\n\n".join([*parts, *filter(None, [claim.note])])

@@ -19,7 +19,7 @@ import numpy as np
 
 from gradproof.claims.evidence import Evidence
 from gradproof.claims.record import Claim, Reading, as_members
-from gradproof.claims.sample import Sample, Undefined
+from gradproof.claims.sample import Sample, Traced, Undefined
 
 VERDICTS = ("holds", "convention", "refuted", "unreadable")
 TOLERANCE = (
@@ -37,6 +37,7 @@ class Counterexample:
     printed: Any
     true: Any
     problem: str
+    read: dict[str, Any]  # what the printed and the right form take from the sample
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Shown:
     printed: tuple[Any, ...]
     right: Any
     true: Any
+    read: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,8 @@ def judge(claim: Claim, evidence: Evidence, prove: bool = True) -> Finding:
     if claim.prove and prove and in_force:
         proved, more = _prove(claim, evidence, verdict, in_force)
         faults += more
-    shown = _counterexample(claim, evidence, [example, *samples]) if printed else None
-    on_example = _on_example(claim, evidence, in_force)
+    shown = _counterexample(claim, evidence, in_force, [example, *samples]) if printed else None
+    on_example = _on(claim, evidence, in_force, example)
     return Finding(
         claim, verdict, convention, shown, proved, tuple(dict.fromkeys(faults)), len(samples), on_example
     )
@@ -136,9 +138,10 @@ def _prove(
     from gradproof import symbolic
 
     setting = evidence.setting(claim)
-    proved = symbolic.proved(claim, setting, in_force, claim.given if verdict == "convention" else "")
+    given = claim.given if verdict == "convention" else ""
+    proved = symbolic.proved(claim, symbolic.samples(setting, given), in_force)
     faults = [] if proved else ["the form that holds could not be proved"]
-    if verdict == "refuted" and symbolic.proved(claim, setting, claim.members):
+    if verdict == "refuted" and symbolic.proved(claim, symbolic.samples(setting), claim.members):
         faults.append("computer algebra proves the printed formula, which the example refutes")
     return proved, faults
 
@@ -154,7 +157,7 @@ def problem_of(claim: Claim, evidence: Evidence, readings: Iterable[Reading], sa
     return ""
 
 
-def evaluate(reading: Reading, sample: Sample) -> tuple[Any, str]:
+def evaluate(reading: Reading, sample: Sample | Traced) -> tuple[Any, str]:
     """The value of a printed formula, or why it has none: shapes that do not conform, an index or a name
     that does not exist.
     """
@@ -194,24 +197,27 @@ def _conventions(claim: Claim) -> dict[str, tuple[Reading, ...]]:
     }
 
 
-def _counterexample(claim: Claim, evidence: Evidence, samples: Sequence[Sample]) -> Counterexample | None:
+def _counterexample(
+    claim: Claim, evidence: Evidence, in_force: tuple[Reading, ...], samples: Sequence[Sample]
+) -> Counterexample | None:
+    """The first sample on which the printed formula fails, and its first member that does."""
     for sample in samples:
         problem = problem_of(claim, evidence, claim.members, sample)
         if problem:
-            values = [evaluate(reading, sample) for reading in claim.members]
-            true = evidence.truth(claim, sample)["torch"]
-            value, wrong = next((value, text) for value, text in values if text or difference(value, true))
-            return Counterexample(sample.inputs, wrong if value is None else value, true, problem)
+            shown = _on(claim, evidence, in_force, sample)
+            wrong = next(
+                value for value in shown.printed if isinstance(value, str) or difference(value, shown.true)
+            )
+            return Counterexample(sample.inputs, wrong, shown.true, problem, shown.read)
     return None
 
 
-def _on_example(claim: Claim, evidence: Evidence, in_force: tuple[Reading, ...]) -> Shown:
-    sample = evidence.example(claim)
-    printed = tuple(
-        text if text else value for value, text in (evaluate(reading, sample) for reading in claim.members)
-    )
-    right = evaluate(in_force[-1], sample)[0] if in_force else None
-    return Shown(sample.inputs, printed, right, evidence.truth(claim, sample)["torch"])
+def _on(claim: Claim, evidence: Evidence, in_force: tuple[Reading, ...], sample: Sample) -> Shown:
+    """The printed members, the form in force and the truth on one sample, and what they read from it."""
+    traced = Traced(sample)
+    printed = tuple(text if text else value for value, text in (evaluate(r, traced) for r in claim.members))
+    right = evaluate(in_force[-1], traced)[0] if in_force else None
+    return Shown(sample.inputs, printed, right, evidence.truth(claim, sample)["torch"], traced.read)
 
 
 def _oracles_differ(claim: Claim, evidence: Evidence, sample: Sample) -> str:

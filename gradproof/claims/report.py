@@ -75,6 +75,8 @@ def details(findings: Sequence[Finding]) -> list[Line]:
             lines += [("", ""), *((text, "cyan") for text in _wrapped("on ", example(inputs)))]
         lines += [("", ""), (f"{claim.id}  {finding.verdict}{'+' * finding.proved}", COLOUR[finding.verdict])]
         rows = [("printed", plain(claim.printed))]
+        if finding.shown:
+            rows.append(("with", example(finding.shown.read)))
         rows += [("gives", number(value)) for value in (finding.shown.printed if finding.shown else ())]
         if finding.verdict == "refuted":
             rows.append(("right", plain(claim.right)))

@@ -54,6 +54,25 @@ class Sample:
         raise Undefined(words)
 
 
+class Traced:
+    """A sample that remembers in `read` which values and derivatives a reading took from it."""
+
+    def __init__(self, sample: Sample) -> None:
+        self._sample = sample
+        self.read: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._sample, name)
+        if not callable(value):
+            self.read[name] = value
+        return value
+
+    def d(self, of: str, wrt: str) -> Any:
+        """The derivative of `of` with respect to `wrt`."""
+        value = self.read[f"d{of}/d{wrt}"] = self._sample.d(of, wrt)
+        return value
+
+
 def frozen(value: Any) -> Any:
     """An int (a static parameter) as it is; anything else as a float64 array that cannot be written to."""
     if isinstance(value, int) and not isinstance(value, bool):
