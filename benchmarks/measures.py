@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.corpus import Framework, Operation, Wrong, is_float
-from benchmarks.corpus.calling import copied, differentiated, draw_cotangent, gradients
+from benchmarks.corpus import Framework, Operation, Wrong, in_dtype, is_float
+from benchmarks.corpus.calling import copied, differentiated, draw_cotangent, gradients, outputs
 from benchmarks.corpus.faults import edited
-from benchmarks.corpus.truth import points
+from benchmarks.corpus.truth import at_one_shape, fault, points
 from benchmarks.tools import Outcome, Question, Tool, base_point
 
 T, jnp = Framework("torch"), Framework("jax.numpy")
@@ -41,23 +41,38 @@ class Count:
 
 def wrong_rules(
     tool: Tool, operations: tuple[Operation, ...], one_point: bool, examples: int
-) -> tuple[Count, Count]:
-    """(refused, cause): wrong rules refused; and of those whose fault has a name, how often it is said."""
-    refused, cause = Count(), Count()
+) -> tuple[Count, Count, Count]:
+    """(refused, reachable, cause).
+
+    Wrong rules refused; with one point, those of them that are wrong at its shape; and of the refused ones whose
+    fault has a name, how often it is said.
+    """
+    refused, reachable, cause = Count(), Count(), Count()
     for operation in operations:
         point = base_point(operation) if one_point else None
         for wrong in operation.wrong:
             question = Question(operation, wrong.fresh(), point, wrong.dtype, wrong.strict, examples=examples)
             outcome = tool.check(question)
-            refused.total += 1
-            refused.good += outcome.refused
-            refused.unable += outcome.word == "unable"
-            refused.undecided += outcome.word == "undecided"
-            if not outcome.refused:
-                refused.failures.append(f"{operation.name} | {wrong.name} | {outcome.word} | {outcome.text}")
-            elif wrong.causes and tool.explains:
+            _score(refused, operation, wrong, outcome)
+            if point is not None and _wrong_at(operation, wrong, point):
+                _score(reachable, operation, wrong, outcome)
+            if outcome.refused and wrong.causes and tool.explains:
                 _score_cause(cause, operation, wrong, outcome)
-    return refused, cause
+    return refused, reachable, cause
+
+
+def _wrong_at(operation: Operation, wrong: Wrong, point: Any) -> bool:
+    found = at_one_shape(operation, in_dtype(copied(point), wrong.dtype))
+    return fault(operation, wrong.fresh(), wrong.dtype, sharing=wrong.strict, found=found) is not None
+
+
+def _score(count: Count, operation: Operation, wrong: Wrong, outcome: Outcome) -> None:
+    count.total += 1
+    count.good += outcome.refused
+    count.unable += outcome.word == "unable"
+    count.undecided += outcome.word == "undecided"
+    if not outcome.refused:
+        count.failures.append(f"{operation.name} | {wrong.name} | {outcome.word} | {outcome.text}")
 
 
 def _score_cause(cause: Count, operation: Operation, wrong: Wrong, outcome: Outcome) -> None:
@@ -89,9 +104,6 @@ def right_questions(operations: tuple[Operation, ...], seeds: int) -> Iterator[Q
 
 
 def _finite_in(operation: Operation, point: Any, dtype: str) -> bool:
-    from benchmarks.corpus import in_dtype
-    from benchmarks.corpus.calling import outputs
-
     with np.errstate(all="ignore"):
         return all(
             np.isfinite(np.asarray(z, float)).all()
@@ -112,10 +124,10 @@ def right_rules(tool: Tool, operations: tuple[Operation, ...], checks: int) -> C
             count.undecided += outcome.word == "undecided"
         if outcome.word in ("refused", "unable"):
             kind = "sampler" if question.point is None else f"point {question.point!r}"
-            count.failures.append(
-                f"{question.operation.name} | {_name_of(question)} | {question.dtype} | seed {question.seed} | {kind} | "
-                f"{outcome.word} | {outcome.text}"
+            about = (
+                f"{question.operation.name} | {_name_of(question)} | {question.dtype} | seed {question.seed}"
             )
+            count.failures.append(f"{about} | {kind} | {outcome.word} | {outcome.text}")
     return count
 
 
@@ -193,9 +205,8 @@ def located(tool: Tool, operations: tuple[Operation, ...], trials: int = 2) -> C
             hit = outcome.where == (key, index)
             count.good += hit
             if not hit:
-                count.failures.append(
-                    f"{operation.name} | input {key} at {index} | {outcome.word} | named {outcome.where} | {outcome.text}"
-                )
+                about = f"{operation.name} | input {key} at {index}"
+                count.failures.append(f"{about} | {outcome.word} | named {outcome.where} | {outcome.text}")
     return count
 
 

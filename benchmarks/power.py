@@ -1,9 +1,9 @@
 """How well a checker tells wrong derivatives from right ones: gradproof beside the field's tools, in one run.
 
-    python -m benchmarks.power [--quick] [--tools gradproof,central] [--only OP] [--json FILE] [--list-failures]
+    python -m benchmarks.power [--quick] [--tools gradproof,central] [--only OP] [--list-failures]
 
-Two tables: called with shapes= or a sampler, and with one point only. A tool that takes one point is run at as
-many drawn points as gradproof takes, and refuses when it refuses any. Every tool runs with its defaults.
+Two tables: called with shapes= or a sampler, and with one point only. A tool that takes one point is run at
+as many drawn points as gradproof takes, and refuses when it refuses any. Every tool runs with its defaults.
 """
 
 import argparse
@@ -28,6 +28,7 @@ class Column:
 
     tool: str
     wrong: Count = field(default_factory=Count)
+    reachable: Count = field(default_factory=Count)
     cause: Count = field(default_factory=Count)
     right: Count = field(default_factory=Count)
     located: Count = field(default_factory=Count)
@@ -37,6 +38,7 @@ class Column:
 
 ROWS: dict[str, Callable[[Column], str]] = {
     "wrong rules refused": lambda c: _percent(c.wrong),
+    "the same, of those wrong at that shape": lambda c: _percent(c.reachable),
     "right rules refused": lambda c: (
         f"{c.right.total - c.right.good:,} of {c.right.total:,}" if c.right.total else "-"
     ),
@@ -70,7 +72,9 @@ def measure(
     """All the figures of one tool; the right rules and the location are the same question in both tables."""
     column = Column(tool.name)
     if "wrong" in figures:
-        column.wrong, column.cause = measures.wrong_rules(tool, operations, one_point, examples)
+        column.wrong, column.reachable, column.cause = measures.wrong_rules(
+            tool, operations, one_point, examples
+        )
     if "right" in figures and not one_point:
         column.right = measures.right_rules(tool, operations, checks)
     if "smallest" in figures:
@@ -101,7 +105,7 @@ def failures(columns: list[Column]) -> str:
     """Wrong rules passed, right rules refused, elements and causes missed, with what the tool said."""
     lines = []
     for column in columns:
-        for name in ("wrong", "right", "located", "cause"):
+        for name in ("wrong", "reachable", "right", "located", "cause"):
             for failure in getattr(column, name).failures:
                 lines.append(f"[{column.tool}] {name}: {failure}")
     return "\n".join(lines)

@@ -197,9 +197,15 @@ def hardswish_vjp(u, x):
     return u * np.where(x >= 3, 1, np.where(x <= -3, 0, (2 * x + 3) / 6))
 
 
+def knots(rng):
+    """Whole numbers in one draw of three, so that both knots are met exactly; no shape string could say so."""
+    x = draws.normal(rng, *draws.sizes(rng, 2)) * 4
+    return (np.round(x) if rng.random() < 0.34 else x,)
+
+
 HARDSWISH = Operation(
-    "hardswish", hardswish, {"x/3 + 1/2": hardswish_vjp}, lambda rng: (draws.normal(rng, *draws.sizes(rng, 2)) * 4,),
-    shapes=SHAPES, smooth=False, torch=lambda x: F.hardswish(x), jax=lambda x: nn.hard_swish(x),
+    "hardswish", hardswish, {"x/3 + 1/2": hardswish_vjp}, knots,
+    smooth=False, torch=lambda x: F.hardswish(x), jax=lambda x: nn.hard_swish(x),
     hard=((np.array([[3.0, -3.0, 0.0]]),), (np.array([[-40.0, 40.0]]),), (np.zeros((2, 0)),)),
     wrong=(
         Wrong("product rule forgotten", lambda u, x: u * np.clip(x + 3, 0, 6) / 6, None),

@@ -137,6 +137,6 @@ def when_repeated(rule: Rule, change: Callable[[Any], Any], name: str, which: in
 
 
 def at_zero(rule: Rule, value: float, which: int = 0) -> Wrong:
-    """`value` where the input is exactly 0."""
-    change = edited(rule, lambda g, u, *a: np.where(a[which] == 0, value, g), which)
+    """`value` in place of the slope where the input is exactly 0."""
+    change = edited(rule, lambda g, u, *a: np.where(a[which] == 0, value * u, g), which)
     return Wrong(f"{value} at zero", change, ("at_zero", "nonfinite"))

@@ -46,9 +46,8 @@ def negated(rule: Rule, which: int = 0) -> Wrong:
 
 
 def scaled(rule: Rule, factor: float, which: int = 0) -> Wrong:
-    return Wrong(
-        f"times {factor}" + _label(which), edited(rule, lambda g, u, *a: factor * g, which), "factor"
-    )
+    cause = "sign" if factor == -1 else "factor"
+    return Wrong(f"times {factor}" + _label(which), edited(rule, lambda g, u, *a: factor * g, which), cause)
 
 
 def sized(rule: Rule, name: str, size: Callable[..., float], which: int = 0) -> Wrong:

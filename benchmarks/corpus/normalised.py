@@ -68,7 +68,7 @@ SOFTMAX = Operation(
         Wrong("naive exp overflows", naive_softmax_vjp, ("at_saturation", "nonfinite")),
         Wrong("subtracts the maximum in place", softmax_in_place, "argument_changed"),
         Wrong("derivative with respect to s", lambda u, x: u.copy(), "activation_for_preactivation"),
-        faults.cotangent_ignored(softmax_vjp),
+        Wrong("cotangent taken as ones", lambda u, x: softmax_vjp(np.ones_like(u), x), ("cotangent_ignored", "zero")),
         faults.through(softmax_vjp),
         conditions.first_row_only(softmax_vjp),
         conditions.cotangent_in_memory_order(softmax_vjp),
@@ -122,7 +122,7 @@ LOGSUMEXP = Operation(
     wrong=(
         Wrong("naive exp overflows", logsumexp_naive, ("at_saturation", "nonfinite")),
         Wrong("softmax over the batch", lambda u, x: u[:, None] * softmax(x.T).T, None),
-        Wrong("softmax over everything", lambda u, x: u[:, None] * softmax(x.reshape(1, -1)).reshape(x.shape), ("at_batch",)),
+        Wrong("softmax over everything", lambda u, x: u[:, None] * softmax(x.reshape(1, -1)).reshape(x.shape) if x.size else x.copy(), "at_batch"),
         Wrong("onehot of the maximum", lambda u, x: u[:, None] * (x == x.max(-1, keepdims=True)), None),
         Wrong("cotangent ignored", lambda u, x: softmax(x), "cotangent_ignored"),
         Wrong("cotangent broadcast along the wrong axis when square",

@@ -86,7 +86,7 @@ VARIANCE = Operation(
         Wrong("d - 1", lambda u, x: u[:, None] * 2 * (x - x.mean(1, keepdims=True)) / max(1, x.shape[1] - 1), "factor"),
         Wrong("mean forgotten", lambda u, x: u[:, None] * 2 * x / x.shape[1], None),
         Wrong("global mean", lambda u, x: u[:, None] * 2 * (x - x.mean()) / x.shape[1], "at_batch"),
-        Wrong("the squares", lambda u, x: u[:, None] * (x - x.mean(1, keepdims=True)) ** 2 / x.shape[1], "value_for_derivative"),
+        Wrong("the squares", lambda u, x: u[:, None] * (x - x.mean(1, keepdims=True)) ** 2 / x.shape[1], None),
         Wrong("x centred in place", lambda u, x: u[:, None] * 2 * np.subtract(x, x.mean(1, keepdims=True), out=x) / x.shape[1], ("argument_changed", "shared")),
         faults.scaled(variance_vjp, 0.999),
         conditions.in_memory_order(variance_vjp),
@@ -160,7 +160,7 @@ def maximum_shared_vjp(u, x):
 
 
 def maximum_of_batch(u, x):
-    return u[:, None] * (x == x.max())
+    return u[:, None] * (x == x.max(initial=-np.inf))
 
 
 TIED = ((np.array([[1.0, 1.0, 0.0], [2.0, 2.0, 2.0]]),), (np.zeros((2, 2)),), (np.array([[5.0], [-5.0]]),), (np.zeros((0, 2)),))
@@ -237,7 +237,7 @@ MOMENTS = Operation(
     wrong=(
         Wrong("the mean's only", lambda u, x: np.broadcast_to(u[0] / len(x), x.shape).copy(), None),
         Wrong("the variance's only", lambda u, x: u[1] * 2 * (x - x.mean(0)) / len(x), None),
-        Wrong("cotangents exchanged", lambda u, x: moments_vjp((u[1], u[0]), x), "swapped"),
+        Wrong("cotangents exchanged", lambda u, x: moments_vjp((u[1], u[0]), x), None),
         Wrong("2 forgotten", lambda u, x: u[0] / len(x) + u[1] * (x - x.mean(0)) / len(x), None),
         faults.cotangent_ignored(moments_vjp),
         faults.one_entry(moments_vjp, "first"),

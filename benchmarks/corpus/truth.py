@@ -43,11 +43,16 @@ def _strided(value: np.ndarray) -> np.ndarray:
 
 
 def fault(
-    operation: Operation, rule: Rule, dtype: str = "float64", sharing: bool = True, draws: int = DRAWS
+    operation: Operation,
+    rule: Rule,
+    dtype: str = "float64",
+    sharing: bool = True,
+    draws: int = DRAWS,
+    found: list[tuple[bool, Point]] | None = None,
 ) -> str | None:
-    """The first fault found, in words, or None. With `sharing=False` shared memory is none."""
+    """The first fault at `found` (default: `points`), in words, or None. `sharing=False`: shared memory is none."""
     rng = np.random.default_rng(11)
-    found = list(points(operation, dtype, draws))
+    found = list(points(operation, dtype, draws)) if found is None else found
     with np.errstate(all="ignore"):
         for hard, point in found:
             u = draw_cotangent(rng, operation, point)
@@ -57,6 +62,30 @@ def fault(
             if reason:
                 return reason
         return _state(operation, rule, [p for hard, p in found if not hard], rng)
+
+
+def at_one_shape(operation: Operation, point: Point) -> list[tuple[bool, Point]]:
+    """(hard, point) of the same shapes: the point, its entries in other orders, rounded, zero, large, all equal."""
+    rng = np.random.default_rng(13)
+    changes = [lambda v: v, *[lambda v: rng.permutation(np.ravel(v)).reshape(np.shape(v))] * 4]
+    if operation.domain is None:
+        changes += [
+            np.round,
+            lambda v: 0 * v,
+            lambda v: 50 * v,
+            lambda v: 900 * v,
+            np.abs,
+            lambda v: -np.abs(v),
+        ]
+    found = []
+    for k, change in enumerate(changes):
+        moved = tuple(np.asarray(change(v), v.dtype) if is_float(v) else v for v in point)
+        with np.errstate(all="ignore"):
+            if all(
+                np.isfinite(np.asarray(z, float)).all() for z in outputs(operation.forward, copied(moved))
+            ):
+                found.append((k > 4, moved))
+    return found
 
 
 def wrong_is_wrong(operation: Operation, wrong: Wrong) -> str | None:

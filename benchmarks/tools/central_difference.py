@@ -1,4 +1,4 @@
-"""The textbook's check: (f(x + h e) - f(x - h e)) / 2h for every entry, with h = 1e-5, rtol 1e-5 and atol 1e-8."""
+"""The textbook's check: (f(x + h e) - f(x - h e)) / 2h for every entry; h = 1e-5, rtol 1e-5, atol 1e-8."""
 
 import numpy as np
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.corpus import Operation, in_dtype, is_float
+from benchmarks.corpus import Operation, in_dtype
 from benchmarks.corpus.calling import Point, copied, differentiated, gradients, outputs
 
 EXAMPLES = 20
@@ -40,7 +40,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Outcome:
-    """word: passed, refused, undecided (not refused, but some input was not settled) or unable (no answer)."""
+    """word: passed, refused, undecided (not refused, but some input is open) or unable (no answer)."""
 
     word: str
     text: str = ""
@@ -112,6 +112,17 @@ def inside(question: Question, point: Point) -> tuple[list[int], Callable[..., A
 
 
 def base_point(operation: Operation) -> Point:
-    """Of the sampler's first draws the one with the most entries: the point a user would choose, with no size of 1."""
-    drawn = [operation.sampler(np.random.default_rng((1, k))) for k in range(20)]
-    return max(drawn, key=lambda point: min(np.size(v) for v in point if is_float(v)))
+    """The draw a careful user would choose: sizes above 1, all different, arrays of different shapes."""
+
+    def merit(point: Point) -> tuple[int, ...]:
+        shapes = [np.shape(v) for v in point if isinstance(v, np.ndarray)]
+        axes = [size for shape in shapes for size in shape]
+        numbers = [v for v in point if isinstance(v, int)]
+        return (
+            -axes.count(1) - numbers.count(1) - numbers.count(0),
+            len(set(shapes)),
+            len({*axes, *numbers}),
+            sum(axes),
+        )
+
+    return max((operation.sampler(np.random.default_rng((1, k))) for k in range(60)), key=merit)
