@@ -19,7 +19,8 @@ import derivs
 from gradproof.errors import InputError, MissingFramework
 from gradproof.oracles import ball, ball_array, ball_run, elementary
 from gradproof.oracles.ball import Refused, attempt, enclose, enclose_gradient, enclose_value
-from gradproof.oracles.dual import Dual, lift, line
+from gradproof.oracles.dual import Dual, lift
+from gradproof.oracles.line import line
 from gradproof.sample import Declared
 
 special = pytest.importorskip("scipy.special")
@@ -424,6 +425,7 @@ JUMPS = {
     "arctan2": lambda x: np.arctan2(x, -1.0),
     "rint": lambda x: np.rint(x + 0.5),
     "mod": lambda x: np.mod(x, 1.0),
+    "too small for floats": lambda x: np.where(x > 0, x + 2 + 1e-9, x + 2),
 }
 
 
@@ -457,6 +459,36 @@ def test_what_does_not_move_is_no_kink():
     found = enclose(lambda x, y: x * np.maximum(y, 0), (x, y), (np.ones(2), None), np.ones(2))
     assert (found.mid, found.kink) == (1.0, False)
     assert not enclose(np.maximum, (x, y), (np.array([0.0, 0.0]), None), np.ones(2)).kink
+
+
+def test_what_does_not_move_through_a_product_is_no_kink():
+    x, w = np.array([[3.0, 1.0], [1.0, -1.0]]), np.ones((2, 2))
+    found = enclose(lambda x, w: np.maximum(x @ w, 0), (x, w), (np.array([[1.0, 1.0], [0.0, 0.0]]), None), w)
+    assert (found.mid, found.kink) == (4.0, False)
+    assert enclose(lambda x, w: np.maximum(x @ w, 0), (x, w), (np.ones((2, 2)), None), w).kink
+
+
+def test_a_fixed_zero_does_not_hide_an_infinite_slope():
+    def masked(x, mask):
+        return mask * np.sqrt(x)
+
+    zero = np.zeros(1)
+    assert attempt(masked, (zero, zero), (np.ones(1), None), np.ones(1)).reason == "nonfinite"
+    product = attempt(lambda x, mask: np.sqrt(x) @ mask, (zero, zero), (np.ones(1), None), 1.0)
+    assert product.reason == "nonfinite"
+
+
+def test_a_ball_without_bounds_is_no_value():
+    assert enclose_value(lambda x: np.exp(-np.exp(np.exp(1000 * x))), (np.ones(1),)) is None
+
+
+def test_the_float_radius_holds_the_whole_ball():
+    for k in range(1, 300):
+        exact = flint.arb(k) / 7 if k % 2 else (flint.arb(k) / 100).exp() * flint.arb(2) ** (-4 * k)
+        mid, radius = ball_run.rounded(exact)
+        with flint.ctx.workprec(2000):
+            assert flint.arb(radius) >= abs(exact - mid).upper()
+        assert radius <= 1e-15 * abs(mid) + 5e-324
 
 
 def test_a_tie_that_rounding_hides_is_undecided():

@@ -8,7 +8,8 @@ float64 value has to agree with the enclosed one. Where two values tie that can 
 the enclosure says so, and carries the two one-sided slopes where they can be told. A forward that converts to
 float, or that NumPy cannot run on balls, is refused, never guessed at.
 
-Cost: about 1 µs for each elementary operation on balls, a tenth of that within matrix products.
+Cost: about 1 µs for each elementary operation on balls, a tenth of that within matrix products. One direction
+at 200 bits: a dense layer of 10 x 10 with tanh 1.2 ms, a softmax of 20 0.3 ms, a convolution of 6 x 6 0.6 ms.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ import numpy as np
 from gradproof.oracles import ball_linear_algebra, ball_products
 from gradproof.oracles.ball_array import BallArray, as_balls, plain
 from gradproof.oracles.ball_lifting import empty
-from gradproof.oracles.dual import Dual, line
+from gradproof.oracles.dual import Dual
+from gradproof.oracles.line import line
 
 
 def _dot(a: Any, b: Any, out: Any = None) -> Any:

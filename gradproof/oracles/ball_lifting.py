@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.oracles.dual import Dual, compare, lift, line
+from gradproof.oracles.dual import Dual, compare, lift
 from gradproof.oracles.elementary import maximum
+from gradproof.oracles.line import line
 
 asarray, array, empty = np.asarray, np.array, np.empty
 

@@ -14,7 +14,8 @@ from flint import arb_mat
 
 from gradproof.oracles.ball_lifting import empty
 from gradproof.oracles.ball_products import matrix
-from gradproof.oracles.dual import ONE, ZERO, Dual, compare, line
+from gradproof.oracles.dual import ONE, ZERO, Dual, compare
+from gradproof.oracles.line import line
 
 
 class Slogdet(NamedTuple):

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from flint import arb, arb_mat
 
 from gradproof.oracles.ball_lifting import asarray, empty
-from gradproof.oracles.dual import Dual, line
+from gradproof.oracles.dual import Dual
+from gradproof.oracles.line import line
 
 # An arb_mat multiplies and adds about this many times faster than Duals do one by one.
 _MATRIX_GAIN = 10

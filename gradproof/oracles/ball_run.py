@@ -21,7 +21,8 @@ from gradproof.oracles.arguments import is_floating
 from gradproof.oracles.ball_array import as_balls
 from gradproof.oracles.ball_functions import ball_allocation
 from gradproof.oracles.ball_lifting import array, asarray, lifted
-from gradproof.oracles.dual import Dual, line
+from gradproof.oracles.dual import Dual
+from gradproof.oracles.line import line
 
 Array = npt.NDArray[Any]
 Forward = Callable[..., Any]

@@ -13,7 +13,8 @@ from typing import Any
 
 from flint import arb
 
-from gradproof.oracles.dual import ONE, ZERO, Arb, Dual, compare, line, order, power
+from gradproof.oracles.dual import ONE, ZERO, Arb, Dual, compare, order, power
+from gradproof.oracles.line import line
 
 _HALF = arb(0.5)
 
@@ -85,7 +86,7 @@ def _extreme(a: Dual, b: Dual, sign: int) -> Dual:
     s, o = (arb(0) if x.t is None else x.t for x in (a, b))
     if s > o or s < o:  # the winner itself, so that it is known by its identity: z - max z stays 0
         return a if (s > o) == (line.side == sign) else b
-    return Dual(a.v, s.max(o) if line.side == sign else s.min(o))
+    return Dual(a.v, s.union(o))
 
 
 def _sign(x: Dual) -> Dual:
