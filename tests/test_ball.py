@@ -454,6 +454,14 @@ def test_no_kink_where_nothing_can_tie(name):
     assert not attempt(forward, (np.array(x),), (np.array([1.0, -2.0, 0.5]),), u).kink
 
 
+def test_a_final_float_is_known_however_often_it_ran():
+    x = np.array([1.0, 2.0])
+    for _ in range(40):  # CPython specialises the call after a few
+        assert enclose(COVERAGE["float of a helper"], (x,), (x,), 1.0).mid == 10.0
+        assert enclose(COVERAGE["float at the end"], (x,), (x,), 1.0).mid == 5.0
+        assert enclose(GUILTY["float() and a maximum around a call"], (x,), (x,), 1.0) is None
+
+
 def test_what_does_not_move_is_no_kink():
     x, y = np.array([0.0, 1.0]), np.array([0.0, 1.0])
     found = enclose(lambda x, y: x * np.maximum(y, 0), (x, y), (np.ones(2), None), np.ones(2))
