@@ -31,11 +31,20 @@ def torch_answer(setting: str, inputs: Mapping[str, Any], quantity: Quantity) ->
         name: value if isinstance(value, int) else torch.tensor(np.asarray(value))
         for name, value in inputs.items()
     }
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the samples are tiny: a pool of threads costs more than it computes
+    try:
+        return _torch_quantity(setting, values, quantity)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _torch_quantity(setting: str, values: dict[str, Any], quantity: Quantity) -> Any:
     of, wrt = quantity
     if of == "step":
         weights = torch.nn.Parameter(values[wrt].clone())
         _run(setting, {**values, wrt: weights}, TORCH_LINE)["J"].backward()
-        torch.optim.SGD([weights], lr=float(inputs["alpha"])).step()
+        torch.optim.SGD([weights], lr=float(values["alpha"])).step()
         return weights.detach().numpy()
     known = _run(setting, values, TORCH_LINE)
     if not wrt:
