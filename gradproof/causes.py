@@ -55,6 +55,7 @@ CAUSES = {
     "raises": "the rule raises an exception",
     "structure": "what came back is no gradient for each input",
     "nonlinear": "the gradient is not linear in the cotangent",
+    "forward": "the forward value itself is another than the reference's",
     "kink": "at a kink, the value lies outside the valid subgradients",
 }
 
@@ -82,6 +83,9 @@ def causes(judge: Judge, failure: Failure, evidence: Evidence) -> tuple[str, ...
 
 def _collect(judge: Judge, failure: Failure, evidence: Evidence) -> Iterator[str]:
     check = failure.check
+    if check == "value":
+        yield "forward"
+        return
     if check == "raises":
         yield from _conditions(judge)
         yield "raises"
@@ -207,7 +211,8 @@ def _low_precision(g: Array, expected: Array) -> Iterator[str]:
 def _values(e: Evidence) -> Iterator[str]:
     g = e.got
     for y in e.trial.work.values:
-        if y.shape == g.shape or y.size == 1:
+        y = y.reshape(()) if y.size == 1 else y
+        if y.shape in (g.shape, ()):
             for u in (1.0, *(np.asarray(c, np.float64) for c in e.cotangents if c.shape in (y.shape, ()))):
                 if e.explains(np.broadcast_to(u * np.asarray(y, np.float64), g.shape)):
                     yield "value_for_derivative"

@@ -19,7 +19,6 @@ from gradproof.errors import DeclarationError
 
 Array = np.ndarray[Any, Any]
 WORDS = ("real", "positive", "probability", "simplex", "onehot")
-KINDS = ("random", "zeros", "ties", "saturated", "small", "whole", "negative", "edge")
 
 
 @dataclass(frozen=True)
@@ -83,21 +82,7 @@ class Domain:
         return np.asarray(getattr(self, f"_{self.word}")(rng, shape, kind, dict(sizes or {})))
 
     def _real(self, rng: np.random.Generator, shape: tuple[int, ...], kind: str, sizes: dict[str, int]) -> Array:
-        x = short(rng, shape)
-        match kind:
-            case "zeros":
-                x = plant(rng, x, 0.0)
-            case "ties":
-                x = tie(rng, x)
-            case "saturated":
-                x = plant(rng, x, rng.choice([-1.0, 1.0], shape) * rng.choice([18.0, 37.0, 90.0, 750.0], shape), 2)
-            case "small":
-                x = x * 2.0**-20
-            case "whole":
-                x = rng.integers(-2, 3, shape).astype(np.float64)
-            case "negative":
-                x = -np.abs(x)
-        return x
+        return harden(rng, full(rng, shape) if kind == "random" else short(rng, shape), kind)
 
     def _positive(self, rng: np.random.Generator, shape: tuple[int, ...], kind: str, sizes: dict[str, int]) -> Array:
         x = np.abs(short(rng, shape))
@@ -105,15 +90,15 @@ class Domain:
             return tie(rng, x)
         if kind in ("zeros", "small", "edge"):
             return plant(rng, x, 2.0 ** -rng.integers(6, 24, shape).astype(np.float64))
-        if kind == "saturated":
+        if kind in ("saturated", "extreme"):
             return plant(rng, x, rng.choice([20.0, 100.0, 1000.0], shape))
-        return x
+        return np.abs(full(rng, shape)) + 2.0**-6 if kind == "random" else x
 
     def _probability(self, rng: np.random.Generator, shape: tuple[int, ...], kind: str, sizes: dict[str, int]) -> Array:
-        x = rng.integers(1, 16, shape) / 16
+        x = rng.uniform(0.02, 0.98, shape) if kind == "random" else rng.integers(1, 16, shape) / 16
         if kind == "ties":
             return tie(rng, x)
-        if kind in ("small", "saturated"):
+        if kind in ("small", "saturated", "extreme"):
             tiny = 2.0 ** -rng.integers(8, 30, shape).astype(np.float64)
             return plant(rng, x, np.where(rng.random(shape) < 0.5, tiny, 1 - tiny))
         if kind in ("zeros", "edge"):
@@ -153,32 +138,68 @@ class Domain:
         return tie(rng, x) if kind in ("ties", "whole") else x  # a repeated index
 
 
+def full(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Random normal numbers in every bit of float64, so that a cast to fewer bits inside a rule shows."""
+    return np.asarray(rng.normal(size=shape))
+
+
 def short(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Random numbers that are exact in few bits: multiples of 1/16 up to 5/2, never 0."""
     magnitude = rng.integers(1, 41, shape) / 16
     return np.asarray(magnitude * rng.choice([-1.0, 1.0], shape))
 
 
-def plant(rng: np.random.Generator, x: Array, value: Any, most: int = 3) -> Array:
-    """The array with one to `most` entries (at most a third, at least one) replaced by `value`."""
+def harden(rng: np.random.Generator, x: Array, kind: str, positive: bool = False) -> Array:
+    """The array with hard values of one kind planted in it, or made of them.
+
+    zeros: exact zeros, at times a whole row; ties: equal entries; saturated: up to where 1 - tanh(x)^2 is lost; extreme:
+    beyond the overflow of exp in float64; whole: whole numbers, where thresholds tend to lie.
+    """
+    signs = 1.0 if positive else rng.choice([-1.0, 1.0], x.shape)
+    match kind:
+        case "zeros":
+            x = plant(rng, x, 0.0, 8)
+            if x.ndim and x.shape[0] > 1 and x.size > x.shape[-1] and rng.random() < 0.5:
+                x.reshape(-1, x.shape[-1])[int(rng.integers(x.size // x.shape[-1]))] = 0.0
+        case "ties":
+            x = tie(rng, x)
+        case "saturated":
+            x = plant(rng, x, signs * rng.choice([18.0, 37.0, 95.0], x.shape))
+        case "extreme":
+            x = plant(rng, x, signs * rng.choice([95.0, 800.0], x.shape, p=[0.2, 0.8]), 6, 2)
+        case "whole":
+            x = np.clip(np.round(2.5 * rng.normal(size=x.shape)), -6, 6)
+            x = np.abs(x) if positive else x
+        case "small":
+            x = x * 2.0 ** -rng.integers(10, 24, x.shape if rng.random() < 0.5 else ()).astype(np.float64)
+        case "negative" if not positive:
+            x = -np.abs(x)
+        case "edge" if not positive:
+            x = np.abs(x)
+    return np.asarray(x)
+
+
+def plant(rng: np.random.Generator, x: Array, value: Any, most: int = 3, share: int = 3) -> Array:
+    """The array with one to `most` entries (at least one, else no more than 1 in `share`) replaced by `value`."""
     if x.size == 0:
         return x
     x = x.copy()
-    count = max(1, min(most, x.size // 3))
+    count = max(1, min(most, x.size // share))
     where = rng.choice(x.size, count, replace=False)
     x.reshape(-1)[where] = np.broadcast_to(value, x.shape).reshape(-1)[where]
     return x
 
 
 def tie(rng: np.random.Generator, x: Array) -> Array:
-    """The array with a few entries made equal to a neighbour along some axis longer than 1."""
+    """The array with entries made equal along each axis: neighbours and others, at the largest, the smallest, any value."""
     x = x.copy()
-    axes = [a for a in range(x.ndim) if x.shape[a] > 1]
-    for axis in axes:
+    for axis in (a for a in range(x.ndim) if x.shape[a] > 1):
         lines = np.moveaxis(x, axis, -1)
-        line = tuple(int(rng.integers(n)) for n in lines.shape[:-1])
-        first, second = rng.choice(lines.shape[-1], 2, replace=False)
-        # the tie must matter to a maximum: it is the largest of its line in half of the draws
-        value = lines[line].max() if rng.random() < 0.5 else lines[(*line, first)]
-        lines[(*line, first)] = lines[(*line, second)] = value
+        for value in ("largest", "smallest", "any"):
+            line = tuple(int(rng.integers(n)) for n in lines.shape[:-1])
+            first = int(rng.integers(lines.shape[-1]))
+            second = (first + (1 if rng.random() < 0.6 else int(rng.integers(1, lines.shape[-1])))) % lines.shape[-1]
+            one = lines[line]
+            extreme = {"largest": one.max(), "smallest": one.min(), "any": one[first]}[value]
+            lines[(*line, first)] = lines[(*line, second)] = extreme
     return x

@@ -72,7 +72,7 @@ class Evidence:
         for index in np.ndindex(x.shape):
             v = np.zeros(x.shape)
             v[index] = size
-            ray = slope(self.trial, i, v, self.judge.complex_works)
+            ray = slope(self.trial, {i: v})
             g[index] = ray.value / size if np.isfinite(ray.value) else 0.0
         return g
 

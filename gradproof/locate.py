@@ -45,7 +45,7 @@ def _bisect(failure: Failure, got: np.ndarray, v: np.ndarray) -> Place | None:
     def error(part: np.ndarray) -> float:
         only = np.zeros(flat.shape)
         only[part] = flat[part]
-        ray = slope(trial, i, only.reshape(v.shape))
+        ray = slope(trial, {i: only.reshape(v.shape)})
         if not np.isfinite(ray.value):
             return 0.0
         return max(abs(float((got.reshape(-1)[part] * flat[part]).sum()) - ray.value) - ray.bound, 0.0)
@@ -57,6 +57,6 @@ def _bisect(failure: Failure, got: np.ndarray, v: np.ndarray) -> Place | None:
     k = int(members[0])
     only = np.zeros(flat.shape)
     only[k] = unit(trial.sample.inputs[i])
-    ray = slope(trial, i, only.reshape(v.shape))
+    ray = slope(trial, {i: only.reshape(v.shape)})
     index = tuple(int(n) for n in np.unravel_index(k, v.shape))
     return index, float(got[index]), ray.value / float(only[k])

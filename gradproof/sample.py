@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.domain import Domain, plant, short, tie
+from gradproof.domain import Domain, full, harden, short, tie
 from gradproof.equation import Equation
 from gradproof.errors import InputError
 from gradproof.shapes import Shapes, draw_sizes
@@ -22,7 +22,7 @@ from gradproof.shapes import Shapes, draw_sizes
 Array = np.ndarray[Any, Any]
 
 # regular points come first: they set the scale that the hard ones are judged on
-VALUES = ("random", "random", "zeros", "ties", "saturated", "random", "whole", "negative", "small", "edge")
+VALUES = ("random", "drawn", "zeros", "ties", "extreme", "random", "whole", "saturated", "negative", "small", "edge")
 SHAPES = ("distinct", "distinct", "square", "one", "ones", "free", "one", "distinct")
 
 
@@ -110,14 +110,15 @@ def vary(rng: np.random.Generator, x: Array, kind: str, keep: frozenset[str], sh
     elif "all >= 0" in keep:
         spread = (low, high) if high > low else (0.5 * high, 1.5 * high or 1.0)
         fresh = spread[0] + (spread[1] - spread[0]) * rng.integers(1, 64, shape) / 64
-        fresh = _harden(rng, fresh, kind, 1.0, positive=True)
+        fresh = _range_of(x.dtype, harden(rng, fresh, kind, positive=True), kind)
     else:
-        fresh = _harden(rng, short(rng, shape) * _two_power(rms), kind, _two_power(rms))
+        drawn = full(rng, shape) if kind == "random" else short(rng, shape)
+        fresh = _range_of(x.dtype, harden(rng, drawn * _two_power(rms), kind), kind)
     if "symmetric" in keep and len(shape) > 1 and shape[-1] == shape[-2]:
         fresh = np.triu(fresh) + np.swapaxes(np.triu(fresh, 1), -1, -2)
     if "sorted" in keep:
         fresh = np.sort(fresh, axis=-1)
-    return np.asarray(_narrow(fresh, x.dtype))
+    return np.asarray(fresh.astype(x.dtype))
 
 
 def _two_power(scale: float) -> float:
@@ -125,30 +126,13 @@ def _two_power(scale: float) -> float:
     return float(2.0 ** np.round(np.log2(scale)))
 
 
-def _narrow(fresh: Array, dtype: np.dtype[Any]) -> Array:
-    limit = 2e4 if dtype == np.float16 else np.inf
-    return np.clip(fresh, -limit, limit).astype(dtype)
-
-
-def _harden(rng: np.random.Generator, x: Array, kind: str, unit: float, positive: bool = False) -> Array:
-    signs = 1.0 if positive else rng.choice([-1.0, 1.0], x.shape)
-    match kind:
-        case "zeros":
-            return plant(rng, x, 0.0)
-        case "ties":
-            return tie(rng, x)
-        case "saturated":
-            # beyond the plain overflow of exp in each precision, and where 1 - tanh(x)^2 is lost
-            return plant(rng, x, signs * rng.choice([18.0, 37.0, 95.0, 800.0], x.shape), 2)
-        case "whole" if not positive:
-            return rng.integers(-2, 3, x.shape) * unit
-        case "negative" if not positive:
-            return -np.abs(x)
-        case "small":
-            return plant(rng, x, signs * unit * 2.0 ** -rng.integers(10, 24, x.shape).astype(np.float64))
-        case "edge" if not positive:
-            return np.abs(x)
-    return x
+def _range_of(dtype: np.dtype[Any], fresh: Array, kind: str) -> Array:
+    """Hard values that float16, whose largest number is exp(11), can work with: a tenth of the size, 1/64 at least."""
+    if dtype != np.float16 or kind not in ("saturated", "extreme", "small"):
+        return fresh
+    if kind == "small":
+        return np.where(np.abs(fresh) < 2.0**-6, np.copysign(2.0**-6, fresh) * (fresh != 0), fresh)
+    return np.where(np.abs(fresh) > 8, np.copysign(8.0, fresh), fresh)
 
 
 def _vary_whole(rng: np.random.Generator, x: Array, kind: str, keep: frozenset[str], shape: tuple[int, ...]) -> Array:
@@ -294,11 +278,12 @@ class Given:
             return self._sample(index, kind, point, sizes, shape_kind)
         if self.sampler is not None:
             point = self._call(index)
-            # the sampler's own points, and every third of them with hard values planted in it
-            if index % 3 and not self.domains:
+            # the sampler's own points, and every other one with hard values planted in it
+            turn = index // 2 if self.shapes is None else index // 4
+            if index % (2 if self.shapes is None else 4) == 1 or (self.shapes is not None and index % 4 == 0):
                 return self._sample(index, "drawn", tuple(freeze(x) for x in point), {}, "given")
-            hard = [k for k in VALUES if k != "random"]
-            kind = hard[(index // 3) % len(hard)]
+            hard = [k for k in VALUES if k not in ("random", "drawn")]
+            kind = hard[turn % len(hard)]
             planted = tuple(self._plant(rng, i, x, kind) for i, x in enumerate(point))
             if kind == "ties":
                 planted = tie_across(rng, planted, self._free())
@@ -316,8 +301,7 @@ class Given:
         keep = self.keep.get(i, frozenset())
         if keep & {"values 0/1", "a permutation", "rows summing to 1", "symmetric", "sorted", "integers"}:
             return freeze(x)
-        rms = float(np.sqrt((x.astype(np.float64) ** 2).mean())) or 1.0 if x.size else 1.0
-        return _narrow(_harden(rng, x.astype(np.float64), kind, _two_power(rms), "all >= 0" in keep), x.dtype)
+        return _range_of(x.dtype, harden(rng, x.astype(np.float64), kind, "all >= 0" in keep), kind).astype(x.dtype)
 
     def _vary(self, rng: np.random.Generator, point: tuple[Any, ...], kind: str, shapes: list[tuple[int, ...]] | None, sizes: Mapping[str, int]) -> tuple[Any, ...]:
         varied = []
@@ -350,7 +334,10 @@ class Given:
 
 def _like(x: Any, fresh: Array) -> Any:
     dtype = x.dtype if isinstance(x, np.ndarray | np.generic) else fresh.dtype
-    fresh = fresh.astype(dtype)
+    if dtype == np.float16:
+        # what is positive stays so
+        fresh = np.where((fresh != 0) & (np.abs(fresh) < 2.0**-8), np.copysign(2.0**-8, fresh), fresh)
+    fresh = np.asarray(fresh).astype(dtype)
     return fresh if isinstance(x, np.ndarray) else fresh[()]
 
 

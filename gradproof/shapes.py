@@ -132,13 +132,13 @@ class Shapes:
     def output_shapes(self, sizes: Mapping[str, int]) -> list[tuple[int, ...]]:
         return [tuple(axis.size(sizes) for axis in slot.axes) for slot in self.outputs]
 
-    def fits(self, sizes: Mapping[str, int], least: int = 1) -> bool:
-        """Whether every axis, computed ones included, has at least `least` entries."""
+    def fits(self, sizes: Mapping[str, int], empty: str = "") -> bool:
+        """Whether every axis, computed ones included, has an entry; those that use the symbol `empty` need none."""
         try:
-            every = [n for shape in (*self.input_shapes(sizes), *self.output_shapes(sizes)) for n in shape]
+            axes = [axis for slot in (*self.inputs, *self.outputs) for axis in slot.axes]
+            return all(axis.size(sizes) >= (0 if empty in axis.names else 1) for axis in axes)
         except ZeroDivisionError:
             return False
-        return all(n >= least for n in every)
 
     def bind(self, arrays: Sequence[object], static: Mapping[str, int] | None = None) -> Sizes:
         """The size of each symbol, read off the arrays; raises InputError where they do not fit the string."""
@@ -193,7 +193,7 @@ def draw_sizes(shapes: Shapes, kind: str, static: Mapping[str, object], rng: np.
         if symbol:
             sizes[symbol] = 0 if word == "zero" else 1
         sizes.update(fixed)
-        if shapes.fits(sizes, 0 if word == "zero" else 1):
+        if shapes.fits(sizes, symbol if word == "zero" else ""):
             return sizes
         if word == "ones" or (word == "square" and attempt > 6):
             return None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from gradproof.oracles.differences import derivative
+from gradproof.oracles.differences import complex_step, derivative
+from gradproof.sample import is_float
 from gradproof.subject import Array
 from gradproof.tolerance import KINK
 from gradproof.trial import Trial
 
 SPAN = 0.25  # the largest step, in units of a direction whose entries are as large as the input's
-COMPLEX_STEP = 1e-150  # Squire & Trapp 1998: no subtraction, so the step may vanish
+SHARP = 2.0**-42  # a slope known to this relative bound needs no refinement
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,6 @@ class Slope:
     left: float
     left_bound: float
     oracle: str = "differences"
-    complex_lied: bool = False
 
     @property
     def kinked(self) -> bool:
@@ -55,32 +56,52 @@ def directions(trial: Trial, i: int, rng: np.random.Generator, count: int) -> li
     return found
 
 
-def slope(trial: Trial, i: int, v: Array, complex_step: bool = True) -> Slope:
-    """Differences along v at input i; finer by the complex step where the forward takes complex numbers and agrees."""
+def level_directions(trial: Trial, rng: np.random.Generator) -> dict[int, Array] | None:
+    """One direction for all inputs in which equal values move together and zeros stay: no tie breaks, no zero is left.
+
+    Along it a maximum and a relu are smooth also at ties and zeros, and every valid choice gives the same slope. None
+    where no value is repeated.
+    """
+    points = {i: np.asarray(trial.sample.inputs[i], np.float64) for i in trial.sample.wrt}
+    joined = np.concatenate([x.reshape(-1) for x in points.values()])
+    values, inverse = np.unique(joined, return_inverse=True)
+    if values.size == joined.size:
+        return None
+    sizes = np.where(values == 0, 0.0, rng.choice([-1.0, 1.0], values.shape) * np.abs(values) * rng.integers(4, 9, values.shape) / 8)
+    moved = sizes[inverse.reshape(-1)]
+    found, start = {}, 0
+    for i, x in points.items():
+        found[i] = moved[start : start + x.size].reshape(x.shape)
+        start += x.size
+    return found if moved.any() else None
+
+
+def slope(trial: Trial, v: Mapping[int, Array], refine: bool = True) -> Slope:
+    """Differences along v (input position -> direction); refined by the complex step where the forward takes complex numbers."""
     work = trial.work
-    x = np.asarray(work.sample.inputs[i])
-    precision = "longdouble" if x.dtype.itemsize > 8 else "float64"
-    dtype = np.longdouble if precision == "longdouble" else (np.float64 if work.wide is work else x.dtype)
-    phi = work.ray(i, v, dtype if dtype == np.longdouble else np.float64)
-    estimate = derivative(phi, SPAN, precision=precision)
-    if not np.isfinite(estimate.bound[0]) and (x == 0).any():
-        # the end of a domain: step inwards only
-        estimate = derivative(work.ray(i, np.where(x == 0, np.abs(v), v)), SPAN, precision=precision, side=1) if (v[x == 0] > 0).all() else estimate
-    found = Slope(*(float(getattr(estimate, k)[0]) for k in ("value", "bound", "right", "right_bound", "left", "left_bound")))
-    return _refined(work, i, v, found) if complex_step and not found.kinked else found
-
-
-def _refined(work: Trial, i: int, v: Array, found: Slope) -> Slope:
-    exact = work.complex_ray(i, v)
-    with np.errstate(all="ignore"):
-        first = exact(COMPLEX_STEP)
-        second = exact(COMPLEX_STEP * 2.0**-20 * 1.1) if first is not None else None
-    if first is None or second is None or not np.isfinite(first[0]) or not np.isfinite(second[0]):
+    points = {i: np.asarray(work.sample.inputs[i]) for i in v}
+    extended = any(x.dtype.itemsize > 8 for x in points.values())
+    phi = work.ray(v, np.longdouble if extended else np.float64)
+    estimate = derivative(phi, SPAN, precision="longdouble" if extended else "float64")
+    if not np.isfinite(estimate.bound[0]) and any((x == 0).any() for x in points.values()):
+        # perhaps the end of a domain: step inwards only
+        if all((v[i][x == 0] > 0).all() for i, x in points.items()):
+            estimate = derivative(phi, SPAN, side=1)
+    # outputs are rounded to half an ulp each, also where the rounded values happen to stand still
+    step = float(estimate.step[0])
+    rounding = 2 * _rounding(work, extended) / step if np.isfinite(step) and step > 0 else 0.0
+    figures = {k: float(getattr(estimate, k)[0]) for k in ("value", "right", "left")}
+    bounds = {k: float(getattr(estimate, k)[0]) + rounding for k in ("bound", "right_bound", "left_bound")}
+    found = Slope(**figures, **bounds)
+    if not refine or extended or found.kinked or found.bound <= SHARP * abs(found.value):
         return found
-    value = float(first[0])
-    bound = 64 * 2.0**-52 * float(first[1]) + 4 * abs(value - float(second[0]))
-    if np.isfinite(found.bound) and abs(value - found.value) > found.bound + bound:
-        return Slope(found.value, found.bound, found.right, found.right_bound, found.left, found.left_bound, complex_lied=True)
-    if np.isfinite(found.bound) and bound < found.bound:
-        return Slope(value, bound, found.right, found.right_bound, found.left, found.left_bound)
-    return found
+    exact = complex_step(phi, SPAN, estimate)
+    if exact is None or not exact[1][0] < found.bound:
+        return found
+    return replace(found, value=float(exact[0][0]), bound=float(exact[1][0]))
+
+
+def _rounding(work: Trial, extended: bool) -> float:
+    """The rounding of <u, f> when every output is off by half an ulp."""
+    total = sum(float(((np.asarray(u, np.float64) * np.asarray(y, np.float64)) ** 2).sum()) for u, y in zip(work.cotangents, work.values, strict=True) if is_float(y))
+    return (2.0**-64 if extended else 2.0**-53) * float(np.sqrt(total))

@@ -6,24 +6,24 @@ measured against a truth far finer than they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from gradproof.domain import short
+from gradproof.domain import full, short
 from gradproof.errors import InputError
 from gradproof.sample import Sample, is_float
 from gradproof.subject import Array, Gradients, Subject
 
 
 def draw_cotangents(rng: np.random.Generator, values: Sequence[Array], index: int) -> tuple[Array, ...]:
-    """Random cotangents in few bits, never constant; every fifth is sparse, every seventh large."""
+    """Random cotangents, never constant: in few bits and in every bit by turns; every fifth sparse, every seventh large."""
     drawn = []
     for y in values:
-        u = short(rng, y.shape)
+        u = full(rng, y.shape) if index % 2 else short(rng, y.shape)
         if index % 5 == 4 and u.size > 2:
             u = np.where(rng.random(u.shape) < 0.4, 0.0, u)
         if index % 7 == 6:
@@ -99,46 +99,23 @@ class Trial:
         """The trial that truth is computed in."""
         return self.wide or self
 
-    def ray(self, position: int, direction: Array, precision: Any = np.float64, origin: Sequence[Any] | None = None) -> Callable[[Any], Array]:
-        """t -> [<u, f(x + t v) - f(x)>], with x + t v taken in `precision`."""
+    def ray(self, directions: Mapping[int, Array], precision: Any = np.float64) -> Callable[[Any], Array]:
+        """t -> [<u, f(x + t v) - f(x)>], moving every input that has a direction; t may be complex."""
         static, subject = self.sample.static, self.subject
-        base = [upcast(x, precision) if is_float(x) and np.asarray(x).dtype != np.dtype(precision) else x for x in (origin or self.sample.inputs)]
-        kept = np.asarray(base[position])
-        v = np.asarray(direction, precision)
+        base = [upcast(x, precision) if is_float(x) and np.asarray(x).dtype != np.dtype(precision) else x for x in self.sample.inputs]
+        moving = [(i, np.asarray(base[i]), np.asarray(v, precision), isinstance(base[i], np.ndarray)) for i, v in directions.items()]
         weights = [(k, np.asarray(u, precision).reshape(-1)) for k, u in enumerate(self.cotangents) if is_float(self.values[k])]
-        if origin is None and precision is np.float64 and base[position] is self.sample.inputs[position]:
-            start = [np.asarray(y).reshape(-1) for y in self.values]
-        else:
-            start = [np.asarray(y).reshape(-1) for y in subject.value(base, static)]
-        scalar = not isinstance(base[position], np.ndarray)
+        same = all(a is b for a, b in zip(base, self.sample.inputs, strict=True))
+        start = [np.asarray(y).reshape(-1) for y in (self.values if same else subject.value(base, static))]
 
         def phi(t: Any) -> Array:
-            moved = kept + t * v
             inputs = list(base)
-            inputs[position] = moved[()] if scalar else moved
+            for i, kept, v, array in moving:
+                moved = kept + t * v
+                inputs[i] = moved if array else moved[()]
             y = subject.value(inputs, static)
             # differences of outputs before the sum: large constant outputs then cost no digits
             return np.asarray([sum(w @ (y[k].reshape(-1) - start[k]) for k, w in weights)])
-
-        return phi
-
-    def complex_ray(self, position: int, direction: Array) -> Callable[[float], Array | None]:
-        """h -> Im <u, f(x + i h v)> / h and the norm of its terms, where the forward takes complex numbers, else None."""
-        static, subject = self.sample.static, self.subject
-        base = list(self.work.sample.inputs)
-
-        def phi(h: float) -> Array | None:
-            inputs = list(base)
-            moved = np.asarray(base[position]) + 1j * h * np.asarray(direction)
-            inputs[position] = moved if isinstance(base[position], np.ndarray) else moved[()]
-            try:
-                y = subject.value(inputs, static)
-            except Exception:  # a forward that refuses complex numbers has no complex step
-                return None
-            if not all(v.dtype == np.complex128 for k, v in enumerate(y) if is_float(self.values[k])):
-                return None
-            terms = np.concatenate([np.asarray(u, np.float64).reshape(-1) * (y[k].imag.reshape(-1) / h) for k, u in enumerate(self.cotangents) if is_float(self.values[k])])
-            return np.asarray([terms.sum(), np.sqrt((terms**2).sum())])
 
         return phi
 

@@ -20,6 +20,8 @@ from gradproof.trial import Trial
 
 # two runs of one rule on the same numbers may sum in another order; beyond this they are different answers
 REPEAT_ROUNDINGS = 256.0
+# and beyond this many times what an ulp in the arguments does to the answer
+WOBBLES = 64.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Contract:
     def __init__(self, trial: Trial, strict: bool, scales: dict[int, float]) -> None:
         self.trial, self.strict, self.scales = trial, strict, scales
         self.gradients: Gradients = {}
+        self._wobbles: dict[int, float] = {}
         self.nudge = np.random.default_rng((trial.sample.seed, trial.sample.index, 99))
 
     def first(self) -> list[Breach]:
@@ -108,7 +111,7 @@ class Contract:
     def state(self) -> Iterator[Breach]:
         """Another point in between, forward and backward: the answer must not depend on what came before."""
         trial = self.trial
-        other = tuple(self._other(x) for x in trial.sample.inputs)
+        other = tuple(self.other(x) for x in trial.sample.inputs)
         try:
             trial.subject.value(other, trial.sample.static)
             trial.pull(inputs=other)
@@ -120,10 +123,12 @@ class Contract:
             if not same(g, after[i]):
                 yield Breach("state", i, "after calls with other inputs the same call gives another gradient: the rule keeps state", after[i], g)
 
-    def _other(self, x: Any) -> Any:
+    def other(self, x: Any) -> Any:
+        """An array like x with other values."""
         if not is_float(x) or np.size(x) == 0:
             return np.array(x) if isinstance(x, np.ndarray) else x
-        moved = np.asarray(x).astype(np.float64) * (1 + self.nudge.integers(1, 9, np.shape(x)) / 64)
+        # reversed, so that another entry is the largest; of the same range, so that the forward is defined there
+        moved = np.flip(np.asarray(x)).astype(np.float64) * (1 + self.nudge.integers(1, 9, np.shape(x)) / 64)
         moved = np.asarray(moved).astype(np.asarray(x).dtype)
         return moved if isinstance(x, np.ndarray) else moved[()]
 
@@ -145,13 +150,37 @@ class Contract:
                 continue
             scale = 3 * max(float(np.max(np.abs(first), initial=0)), float(np.max(np.abs(other), initial=0)), self.scales.get(i, 0.0))
             wide = np.float64 if first.dtype.itemsize <= 8 else first.dtype
-            if not same(minus, -first, scale):
+            if not same(minus, -first, scale) and self._beyond_rounding(i, minus, -first):
                 # the cause of an even rule is its neglect of the sign, which the explanation looks at
                 yield Breach("nonlinear", i, "the gradient of the negated cotangent is not the negated gradient", minus, -first)
-            elif not same(both, (2 * first.astype(wide) - 3 * other.astype(wide)).astype(first.dtype), scale):
-                yield Breach("nonlinear", i, "vjp(2u - 3u') is not 2 vjp(u) - 3 vjp(u')", both, (2 * first - 3 * other).astype(first.dtype))
+                continue
+            expected = (2 * first.astype(wide) - 3 * other.astype(wide)).astype(first.dtype)
+            if _finite(both) and not same(both, expected, scale) and self._beyond_rounding(i, both, expected):
+                yield Breach("nonlinear", i, "vjp(2u - 3u') is not 2 vjp(u) - 3 vjp(u')", both, expected)
             elif not same(zero, np.zeros_like(first), self.scales.get(i, 0.0) * 1e-3):
                 yield Breach("nonlinear", i, "the gradient of a zero cotangent is not zero", zero, np.zeros_like(first))
+
+    def _wobble(self, i: int) -> float:
+        """How far the gradient moves when the arguments move by an ulp of their dtype: what rounding may explain."""
+        if not self._wobbles:
+            trial = self.trial
+            moved = [self._ulps(x) for x in trial.sample.inputs], [self._ulps(u) for u in trial.cotangents]
+            try:
+                self._wobbles = {k: _largest(a, b) for (k, a), b in zip(self.gradients.items(), trial.pull(moved[1], moved[0]).values(), strict=True)}
+            except Fault:
+                self._wobbles = dict.fromkeys(self.gradients, 0.0)
+        return self._wobbles[i]
+
+    def _ulps(self, x: Any) -> Any:
+        if not is_float(x):
+            return np.array(x) if isinstance(x, np.ndarray) else x
+        signs = self.nudge.choice([-1.0, 1.0], np.shape(x))
+        moved = (np.asarray(x).astype(np.float64) * (1 + signs * eps(np.asarray(x).dtype))).astype(np.asarray(x).dtype)
+        return moved if isinstance(x, np.ndarray) else moved[()]
+
+    def _beyond_rounding(self, i: int, a: Array | None, b: Array | None) -> bool:
+        """Whether a difference is more than the conditioning of the problem explains."""
+        return a is None or b is None or a.shape != b.shape or not _largest(a, b) <= WOBBLES * self._wobble(i)
 
     def layout(self) -> Iterator[Breach]:
         """Strided, Fortran-ordered, reversed and read-only copies of the arguments, and an expanded cotangent."""
@@ -175,12 +204,18 @@ class Contract:
             yield Breach(check, None, f"with {word} arguments {fault}")
             return
         for i, g in truth.items():
-            if not same(got[i], g, self.scales.get(i, 0.0)):
+            if not same(got[i], g, self.scales.get(i, 0.0)) and self._beyond_rounding(i, got[i], g):
                 yield Breach("layout", i, f"with {word} arguments of the same values the gradient is another", got[i], g)
 
 
 def _identical(a: Array, b: Array) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype and np.ascontiguousarray(a).tobytes() == np.ascontiguousarray(b).tobytes()
+
+
+def _largest(a: Array | None, b: Array | None) -> float:
+    if a is None or b is None or a.shape != b.shape or a.size == 0:
+        return 0.0
+    return float(np.max(np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64))))
 
 
 def _finite(g: Array) -> bool:

@@ -18,7 +18,9 @@ from gradproof.subject import Array
 
 DISPLACEMENT = 2.0**-20
 PAIRS = 6
-MOST_PAIRS = 48
+# two kinks show the same side in every one of m pairs with probability 2^(1-m): nothing is refused on fewer than these
+THOROUGH_PAIRS = 32
+MOST_PAIRS = 64
 TOLERANCE = 1e-6
 
 
@@ -66,17 +68,17 @@ class Hull:
             residual = residual - basis.T @ (basis @ residual)
         return max(box, float(np.max(np.abs(residual)))) / size
 
-    def holds(self, gradient: Array, part: slice | Array | None = None) -> bool:
-        return self.distance(gradient, part) <= TOLERANCE
+    def holds(self, gradient: Array, part: slice | Array | None = None, tolerance: float = TOLERANCE) -> bool:
+        """Whether a gradient, or a part of it, lies in the hull to `tolerance` of its largest entry."""
+        return self.distance(gradient, part) <= tolerance
 
 
-def gather(gradient_at: Callable[[Sequence[Array]], Array | None], points: Sequence[Array], rng: np.random.Generator) -> Hull | None:
+def gather(gradient_at: Callable[[Sequence[Array]], Array | None], points: Sequence[Array], rng: np.random.Generator, pairs: int = PAIRS) -> Hull | None:
     """The gradients around a point, joined over the differentiated inputs; None where too few can be had.
 
     gradient_at: displaced inputs -> their joined gradient, or None where the forward is not defined there.
     """
     rows: list[Array] = []
-    pairs = PAIRS
     drawn = 0
     while drawn < pairs:
         drawn += 1
