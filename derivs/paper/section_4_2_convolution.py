@@ -142,7 +142,7 @@ def patches(t):
 def general_sum(t):
     """(62) to the letter: some of its terms have a negative index."""
     u = t.d("J", "Z1")
-    out = np.zeros(t.X.shape)
+    out = np.zeros(t.X.shape, dtype=u.dtype)
     for i, j in np.ndindex(t.X.shape):
         for p, q in np.ndindex(t.K.shape):
             if not (0 <= i - p < u.shape[0] and 0 <= j - q < u.shape[1]):

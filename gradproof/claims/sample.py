@@ -12,7 +12,7 @@ import numpy as np
 
 from gradproof.claims.setting import Setting
 
-STEP = 1e-200  # of the complex step (Squire & Trapp 1998): no difference is formed, so it may be as small as one likes
+STEP = 1e-200  # of the complex step (Squire and Trapp 1998): no difference is formed, so nothing cancels
 
 
 class Undefined(Exception):
