@@ -24,7 +24,10 @@ OURS = {"gradproof", "derivs", "reference", "tests", "benchmarks"}
 # What else a file may import, and why.
 BESIDES = {
     "gradproof/oracles/torch.py": {"torch", "ml_dtypes"},  # bfloat16 is a NumPy dtype by ml_dtypes only
+    "gradproof/oracles/torch_function.py": {"torch", "ml_dtypes"},  # torch's own code, in NumPy terms
     "gradproof/oracles/jax.py": {"jax"},
+    "gradproof/frameworks.py": {"torch", "jax"},  # asks first whether the framework is there at all
+    "gradproof/pytest_plugin.py": {"pytest"},
     "gradproof/oracles/compilation.py": {"jax", "jaxlib"},
     "gradproof/oracles/ball*.py": {"flint"},
     "gradproof/oracles/dual.py": {"flint"},
