@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, NoReturn
 
 WORDS = ("agrees", "subgradient", "undecided", "missing", "differs", "error")
@@ -16,6 +17,8 @@ REFUSED = frozenset({"missing", "differs", "error"})
 
 # Results made and not yet read; the pytest plug-in fails a test that leaves one behind.
 _unread: dict[int, str] = {}
+# numbers of results in the order they were made: an id() is given again to the next result once one is dropped
+_numbers = count()
 
 
 def worst(words: list[str]) -> str:
@@ -64,10 +67,11 @@ class Result:
     kept: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _unread[id(self)] = self.name
+        self._number = next(_numbers)
+        _unread[self._number] = self.name
 
     def _read(self) -> None:
-        _unread.pop(id(self), None)
+        _unread.pop(self._number, None)
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -124,7 +128,7 @@ class Result:
 
 
 def unread() -> dict[int, str]:
-    """Results nobody has read so far: id -> name. The plug-in's business."""
+    """Results nobody has read so far: number, in the order they were made -> name. The plug-in's business."""
     return _unread
 
 

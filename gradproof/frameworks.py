@@ -1,0 +1,274 @@
+"""Derivatives written inside a framework, judged on the same road as one written in NumPy.
+
+    result = gradproof.check_torch(Square.apply, (x,))     a torch.autograd.Function, or any torch function
+    result = gradproof.check_jax(square, (x,))             a jax.custom_vjp or custom_jvp, or any jax function
+
+The function gives the forward and, through its framework's autodiff, the rule. The truth is differences,
+balls and kinks of its own forward, in float64; a reference (`torch=`, `jax=`) is an independent forward of
+the same map.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradproof.check import check_jvp, check_vjp
+from gradproof.defaults import chosen_examples, chosen_seed
+from gradproof.errors import InputError
+from gradproof.oracles.arguments import framework
+from gradproof.sample import is_float
+from gradproof.shapes import Shapes
+from gradproof.subject import Array, parameter_names
+from gradproof.verdict import Result
+
+# forward mode is judged column by column: beyond so many entries or points it costs more than it tells
+MOST_COLUMNS = 256
+JVP_EXAMPLES = 6
+
+Inputs = tuple[Any, ...] | Callable[[np.random.Generator], tuple[Any, ...]]
+
+
+def check_torch(apply: Callable[..., Any], inputs: Inputs, **options: Any) -> Result:
+    """Judge the backward of a `torch.autograd.Function` (give `Function.apply`) or of any function of torch.
+
+    inputs: a tuple of NumPy arrays or tensors, or `sampler(rng) -> tuple` of them; every floating one is
+    differentiated that constant= does not name, whatever its requires_grad says. Options as in `check_vjp`.
+    Beyond the contract of a vjp: each subset of the inputs requiring a gradient, a second backward through
+    one graph (retain_graph), another forward before the backward, unused outputs, expanded and non-contiguous
+    cotangents; and the Function's jvp, where it has one. Raises InputError for the caller's own mistakes,
+    MissingFramework without torch.
+    """
+    framework("torch")
+    from gradproof.oracles import torch as engine
+    from gradproof.oracles import torch_function
+
+    if not callable(apply):
+        raise InputError(f"check_torch is given {apply!r}; expected Function.apply or a function of torch")
+    subject = _Function(apply, *torch_function.call_of(apply), torch_function.signature_of(apply), options)
+    inside = torch_function.TorchFunction(
+        apply, subject.positions, subject.names, strict=bool(options.get("strict", False))
+    )
+    points = _numpy(inputs)
+    result = check_vjp(subject.known(inside.forward), subject.known(inside.rule), points, **options)
+    result = _replayed(result, _torch_lines(subject.call, result.inputs))
+    if not torch_function.has_jvp(apply):
+        return result
+    return _with_forward_mode(result, engine, subject, inside.forward, points)
+
+
+def check_jax(fn: Callable[..., Any], inputs: Inputs, **options: Any) -> Result:
+    """Judge what jax differentiates a function to: a custom_vjp or custom_jvp, or any function of jax.
+
+    Reverse mode is judged, and forward mode where there is one. inputs: a tuple of arrays, or `sampler(rng)
+    -> tuple` of them, NumPy's or jax's; what is no array reaches the function unchanged, as a static
+    argument. Everything runs in x64, each array in its own dtype, jitted once a shape. Options as in
+    `check_vjp`; verdicts on forward mode bear the check `jvp`. Raises InputError for the caller's own
+    mistakes, MissingFramework without jax.
+    """
+    framework("jax")
+    from gradproof.oracles import jax as engine
+
+    if not callable(fn):
+        raise InputError(f"check_jax is given {fn!r}; expected a function of jax")
+    name = str(getattr(fn, "__name__", type(fn).__name__))
+    subject = _Function(fn, name, name, _signature(fn), options)
+
+    def forward(*x: Any) -> Any:
+        return engine.value(fn, _real(x))
+
+    def rule(cotangent: Any, *x: Any) -> tuple[Array | None, ...]:
+        wrt = subject.positions(x)
+        found = dict(zip(wrt, engine.vjp(fn, cotangent, _real(x), wrt)[1], strict=True))
+        return tuple(found.get(i) for i in range(len(x)))
+
+    points = _numpy(inputs)
+    result = check_vjp(subject.known(forward), subject.known(rule), points, **options)
+    result = _replayed(result, _jax_lines(name, result.inputs))
+    return _with_forward_mode(result, engine, subject, forward, points)
+
+
+@dataclass(frozen=True)
+class _Function:
+    """A framework's function: what it is called, how it is called, what its parameters are, what was
+    asked."""
+
+    run: Callable[..., Any]
+    name: str
+    call: str
+    signature: inspect.Signature
+    options: dict[str, Any]
+
+    def known(self, function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
+        """Another function under this one's name and parameters: what a reader of the result knows."""
+
+        def named(*x: Any) -> Any:
+            return function(*x)
+
+        named.__name__ = named.__qualname__ = name or self.name
+        named.__signature__ = self.signature  # type: ignore[attr-defined]  # what inspect.signature reads first
+        return named
+
+    def parameters(self, count: int) -> tuple[str, ...]:
+        return parameter_names(self.known(self.run), count)
+
+    def names(self, count: int) -> tuple[str, ...]:
+        shapes = self.options.get("shapes")
+        return (
+            tuple(slot.name for slot in Shapes.parse(shapes).inputs)
+            if isinstance(shapes, str)
+            else self.parameters(count)
+        )
+
+    def positions(self, inputs: Sequence[Any]) -> tuple[int, ...]:
+        """Floating inputs that constant= does not name, by number, by parameter or by name in the shape
+        string."""
+        count = len(inputs)
+        given = self.options.get("constant", ())
+        listed = (given,) if isinstance(given, str | int) else tuple(given)
+        both = (self.parameters(count), self.names(count))
+        fixed = {c % count for c in listed if isinstance(c, int)} | {
+            names.index(c) for names in both for c in listed if c in names
+        }
+        return tuple(i for i, x in enumerate(inputs) if is_float(x) and i not in fixed)
+
+
+def _with_forward_mode(
+    result: Result, engine: Any, subject: _Function, forward: Callable[..., Any], points: Inputs
+) -> Result:
+    """The result with verdicts on forward mode, where the function has one."""
+    options = subject.options
+    first = (
+        points(np.random.default_rng((chosen_seed(options.get("seed")), 0))) if callable(points) else points
+    )
+    wrt = subject.positions(first)
+    ones = tuple(np.ones(np.shape(first[i]), np.asarray(first[i]).dtype) for i in wrt)
+    with suppress(Exception):  # what the jvp raises is judged below
+        if engine.jvp(subject.run, ones, first, wrt)[1] is None:
+            return result  # reverse mode only
+    size = sum(t.size for t in ones)
+    if size > MOST_COLUMNS:
+        many = f"the inputs have {size} entries, more than {MOST_COLUMNS}"
+        note = f"forward mode was not judged: {many}; give smaller ones"
+        result.warnings += (note,)
+        result.explanation += f"\n  note: {note}"
+        return result
+
+    def jvp(tangents: Any, *x: Any) -> Any:
+        given = tangents if isinstance(tangents, tuple) else (tangents,)
+        return engine.jvp(subject.run, given, _real(x), subject.positions(x))[1]
+
+    few = {**options, "examples": min(chosen_examples(options.get("examples")), JVP_EXAMPLES)}
+    name = f"{subject.name} in forward mode"
+    second = check_jvp(subject.known(forward), subject.known(jvp, name), points, **few)
+    refused = result.refused
+    result.found += tuple(replace(v, check="jvp") if v.check == "vjp" else v for v in second.verdicts)
+    if second.refused and not refused:
+        result.where_found, result.causes_found, result.warnings = (
+            second.where,
+            second.causes,
+            second.warnings,
+        )
+        result.reproduce, result.explanation = second.reproduce, str(second)
+        return _replayed(result, _jvp_lines(engine.__name__, subject.call, result.inputs), name)
+    if not refused:
+        result.explanation += f"\n  forward mode: {second.word} ({len(second.samples)} samples)"
+    return result
+
+
+# ---- positions and arrays ------------------------------------------------------------------------------
+
+
+def _signature(fn: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(fn)
+    except (TypeError, ValueError):
+        return inspect.signature(lambda *x: None)
+
+
+def _numpy(inputs: Any) -> Any:
+    """Tensors and jax arrays as NumPy's, in a tuple or in what a sampler gives; anything else unchanged."""
+    if callable(inputs):
+        return lambda rng: _numpy(inputs(rng))
+    return tuple(_array(x) for x in inputs) if isinstance(inputs, tuple) else inputs
+
+
+def _array(x: Any) -> Any:
+    home = type(x).__module__.partition(".")[0]
+    if home == "torch" and hasattr(x, "detach"):
+        from gradproof.oracles.torch_function import to_array
+
+        return np.array(to_array(x))
+    if home in ("jax", "jaxlib") and hasattr(x, "dtype") and hasattr(x.dtype, "kind"):
+        return np.array(x)
+    return x
+
+
+def _real(inputs: Sequence[Any]) -> Sequence[Any]:
+    """The inputs, unless they ask for arithmetic that this function is not judged in."""
+    for x in inputs:
+        if (isinstance(x, np.ndarray) and x.dtype.kind in "cO") or (
+            is_float(x) and np.asarray(x).dtype.char == "g"
+        ):
+            raise TypeError(f"a function of jax is judged in its own real dtypes, not in {x.dtype}")
+    return inputs
+
+
+# ---- lines that replay ----------------------------------------------------------------------------------
+
+
+def _replayed(result: Result, lines: Callable[[list[str]], list[str]], name: str | None = None) -> Result:
+    """The result with its last line, which calls a vjp by name, in the words of the framework."""
+    old = result.reproduce.splitlines()
+    call = f"{name or result.name}(cotangent, "
+    if not old or not old[-1].startswith(call):
+        return result
+    arguments = old[-1][len(call) : -1].split(", ")
+    new = [*old[:-1], *lines(arguments)]
+    before, after = ("\n".join("    " + line for line in part) for part in (old, new))
+    result.explanation = result.explanation.replace(before, after)
+    result.reproduce = "\n".join(new)
+    return result
+
+
+def _torch_lines(call: str, wrt: Sequence[str]) -> Callable[[list[str]], list[str]]:
+    def lines(arguments: list[str]) -> list[str]:
+        ends = ", ".join(wrt)
+        return [
+            "from gradproof.oracles.torch_function import to_tensor",
+            *(f"{x} = to_tensor({x}){'.requires_grad_()' if x in wrt else ''}" for x in arguments),
+            "u = [to_tensor(c) for c in (cotangent if isinstance(cotangent, tuple) else (cotangent,))]",
+            "import torch",
+            f"z = {call}({', '.join(arguments)})",
+            f"print(torch.autograd.grad(z, ({ends},), u, allow_unused=True))",
+        ]
+
+    return lines
+
+
+def _jax_lines(name: str, wrt: Sequence[str]) -> Callable[[list[str]], list[str]]:
+    def lines(arguments: list[str]) -> list[str]:
+        ends = ", ".join(wrt)
+        pulled = f"jax.vjp(lambda {ends}: {name}({', '.join(arguments)}), {ends})[1](cotangent)"
+        return ["import jax", "with jax.enable_x64(True):", f"    print({pulled})"]
+
+    return lines
+
+
+def _jvp_lines(engine: str, call: str, wrt: Sequence[str]) -> Callable[[list[str]], list[str]]:
+    """The derivative along ones, at the failing point."""
+
+    def lines(arguments: list[str]) -> list[str]:
+        ends = "".join(f"np.ones_like({x}), " for x in wrt)
+        places = tuple(arguments.index(x) for x in wrt)
+        return [
+            f"from {engine} import jvp",
+            f"print(jvp({call}, ({ends}), ({', '.join(arguments)},), {places})[1])",
+        ]
+
+    return lines
