@@ -75,8 +75,13 @@ def of_results(
         {entry.key: entry for entry in sorted(entries, key=lambda entry: entry.key)},
         seed,
         examples,
-        dict(versions),
+        _released(versions),
     )
+
+
+def _released(versions: Mapping[str, str]) -> dict[str, str]:
+    """Versions without the build: 2.13.0+cpu computes what 2.13.0 does."""
+    return {name: version.partition("+")[0] for name, version in versions.items()}
 
 
 def _entry(row: Row, cell: Cell) -> Entry:
@@ -237,6 +242,7 @@ def _said(entry: Entry | None) -> str:
 
 def moved(was: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """The frameworks whose version is another than the baseline's: `torch 2.12.0 -> 2.13.0`."""
+    now = _released(now)
     return [
         f"{name} {was.get(name, 'absent')} -> {now.get(name, 'absent')}"
         for name in sorted({*was, *now})

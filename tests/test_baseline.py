@@ -105,6 +105,7 @@ def test_changes_show_new_gone_and_other():
 
 def test_versions_that_moved():
     assert moved(VERSIONS, {**VERSIONS, "torch": "2.14.0"}) == ["torch 2.13.0 -> 2.14.0"]
+    assert moved(VERSIONS, {**VERSIONS, "torch": "2.13.0+cpu"}) == []
 
 
 GOOD = json.loads(made().dump())
