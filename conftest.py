@@ -5,6 +5,7 @@ pytest --hypothesis-profile=thorough        free shapes for JAX too, fresh seeds
 pytest --gradproof-seed=7                   another seed for everything that is drawn by seed
 """
 
+import importlib
 import importlib.metadata
 import os
 
@@ -45,10 +46,9 @@ settings.register_profile(
 settings.load_profile(os.environ.get("GRADPROOF_PROFILE", "quick"))
 
 
-def pytest_addoption(parser):
-    parser.addoption(
-        "--gradproof-seed", type=int, default=0, help="seed of every sample that is drawn by seed (default 0)"
-    )
+def pytest_addoption(pluginmanager):
+    if not pluginmanager.hasplugin("gradproof"):  # a checkout that is not installed has no entry points
+        pluginmanager.register(importlib.import_module("gradproof.pytest_plugin"), "gradproof")
 
 
 def pytest_report_header(config):

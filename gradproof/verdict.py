@@ -7,18 +7,20 @@ A verdict and a result have no truth value: neither can be dropped by accident i
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any, NoReturn
 
 WORDS = ("agrees", "subgradient", "undecided", "missing", "differs", "error")
 REFUSED = frozenset({"missing", "differs", "error"})
+REMEMBERED = 16
 
-# Results made and not yet read; the pytest plug-in fails a test that leaves one behind.
+# Results by number, in the order they were made (an id() is given again once a result is dropped): those not yet read,
+# and what the last ones read as refused had to say; for the pytest plug-in.
 _unread: dict[int, str] = {}
-# numbers of results in the order they were made: an id() is given again to the next result once one is dropped
-_numbers = count()
+_refusals: OrderedDict[int, str] = OrderedDict()
+_made = 0
 
 
 def worst(words: list[str]) -> str:
@@ -47,6 +49,7 @@ class Verdict:
     note: str = ""
 
     def __bool__(self) -> NoReturn:
+        __tracebackhide__ = True
         raise TypeError("a verdict has no truth value; compare verdict.word with 'agrees'")
 
 
@@ -67,7 +70,8 @@ class Result:
     kept: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self._number = next(_numbers)
+        global _made
+        self._number, _made = _made, _made + 1
         _unread[self._number] = self.name
 
     def _read(self) -> None:
@@ -88,13 +92,24 @@ class Result:
     def refused(self) -> bool:
         """Whether some verdict is differs, missing or error."""
         self._read()
-        return not self.found or any(v.word in REFUSED for v in self.found)
+        answer = not self.found or any(v.word in REFUSED for v in self.found)
+        if answer:
+            self._remember()
+        return answer
+
+    def _remember(self) -> None:
+        _refusals[self._number] = self.explanation
+        while len(_refusals) > REMEMBERED:
+            _refusals.popitem(last=False)
 
     @property
     def ok(self) -> bool:
         """Nothing refused, and every differentiated input has at least one verdict of agrees or subgradient."""
         settled = {v.input for v in self.found if v.word in ("agrees", "subgradient") and v.oracle != "contract"}
-        return not self.refused and all(name in settled for name in self.inputs)
+        answer = not self.refused and all(name in settled for name in self.inputs)
+        if not answer:
+            self._remember()
+        return answer
 
     @property
     def where(self) -> dict[str, tuple[tuple[int, ...], float, float]]:
@@ -113,6 +128,7 @@ class Result:
         return (v for v in self.verdicts if v.input == input)
 
     def __bool__(self) -> NoReturn:
+        __tracebackhide__ = True
         raise TypeError("a result has no truth value; read result.ok, or use assert_vjp")
 
     def __str__(self) -> str:
@@ -130,6 +146,16 @@ class Result:
 def unread() -> dict[int, str]:
     """Results nobody has read so far: number, in the order they were made -> name. The plug-in's business."""
     return _unread
+
+
+def made() -> int:
+    """How many results were made so far: the number of the next one."""
+    return _made
+
+
+def refusals() -> list[tuple[int, str]]:
+    """Number and explanation of the last results that somebody read as not ok."""
+    return list(_refusals.items())
 
 
 def jsonable(value: Any) -> Any:
