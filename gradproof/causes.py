@@ -54,12 +54,14 @@ CAUSES = {
     "missing": "no gradient was returned for a differentiated input",
     "raises": "the rule raises an exception",
     "structure": "what came back is no gradient for each input",
+    "needs_input_grad": "right where every input requires a gradient, wrong where only some do",
+    "unused_output": "wrong where an output is not used in what follows",
     "nonlinear": "the gradient is not linear in the cotangent",
     "forward": "the forward value itself is another than the reference's",
     "kink": "at a kink, the value lies outside the valid subgradients",
 }
 
-_FROM_CONTRACT = {
+FROM_CONTRACT = {
     "mutated": "argument_changed",
     "aliased": "shared",
     "state": "second_call",
@@ -70,6 +72,8 @@ _FROM_CONTRACT = {
     "raises": "raises",
     "count": "structure",
     "type": "structure",
+    "needs_input_grad": "needs_input_grad",
+    "unused_output": "unused_output",
 }
 
 
@@ -90,8 +94,8 @@ def _collect(judge: Judge, failure: Failure, evidence: Evidence) -> Iterator[str
         yield from _conditions(judge)
         yield "raises"
         return
-    if check in _FROM_CONTRACT:
-        yield _FROM_CONTRACT[check]
+    if check in FROM_CONTRACT:
+        yield FROM_CONTRACT[check]
         yield from _conditions(judge) if check not in ("mutated", "aliased", "state", "nondeterministic") else ()
         return
     if check == "shape":
@@ -109,10 +113,11 @@ def _collect(judge: Judge, failure: Failure, evidence: Evidence) -> Iterator[str
         return
     if failure.oracle == "kink":
         yield from _hard_values(failure)
-    yield from _whole(evidence)
     conditions = list(_conditions(judge))
-    yield from conditions
+    yield from _whole(evidence)
+    yield from conditions[:2]
     yield from _parts(evidence)
+    yield from conditions[2:]
     if failure.oracle == "kink":
         yield "kink"
     if not conditions:
@@ -123,7 +128,9 @@ def _collect(judge: Judge, failure: Failure, evidence: Evidence) -> Iterator[str
 def _cotangent(e: Evidence) -> Iterator[str]:
     if e.ignores_cotangent():
         yield "cotangent_ignored"
-    if e.even_in_cotangent():
+        if e.ignores_point():
+            yield "second_call"
+    elif e.even_in_cotangent():
         yield "cotangent_sign_ignored"
 
 
@@ -163,6 +170,8 @@ def _whole(e: Evidence) -> Iterator[str]:
             if e.explains(np.flip(expected, axes)):
                 yield "flipped"
     yield from _low_precision(g, expected)
+    if e.kernel_flipped():
+        yield "flipped"
     if e.elementwise() is False and e.diagonal() is not None and e.explains(e.diagonal()):
         yield "diagonal_only"
     yield from _values(e)
@@ -176,7 +185,7 @@ def _multiple(e: Evidence, expected: Array) -> Iterator[str]:
     if not square:
         return
     ratio = float((g * expected).sum()) / square
-    if abs(ratio - 1) < 1e-12 or g.size < 2 or not e.explains(ratio * expected):
+    if abs(ratio - 1) < 1e-12 or not e.explains(ratio * expected):
         return
     if abs(ratio + 1) < 1e-9:
         return
@@ -184,7 +193,8 @@ def _multiple(e: Evidence, expected: Array) -> Iterator[str]:
         if n > 1 and min(abs(ratio * n - 1), abs(ratio / n - 1), abs(ratio * n + 1), abs(ratio / n + 1)) < 1e-6:
             yield "mean_for_sum"
             break
-    yield "factor"
+    if g.size > 1 or round(ratio, 6) in (0.5, 2.0):
+        yield "factor"
 
 
 def _products(sizes: Sequence[int]) -> list[int]:
@@ -211,13 +221,20 @@ def _low_precision(g: Array, expected: Array) -> Iterator[str]:
 def _values(e: Evidence) -> Iterator[str]:
     g = e.got
     for y in e.trial.work.values:
-        y = y.reshape(()) if y.size == 1 else y
-        if y.shape in (g.shape, ()):
-            for u in (1.0, *(np.asarray(c, np.float64) for c in e.cotangents if c.shape in (y.shape, ()))):
-                if e.explains(np.broadcast_to(u * np.asarray(y, np.float64), g.shape)):
-                    yield "value_for_derivative"
-    if e.at_activation():
+        for u in (1.0, *(c for c in e.cotangents if c.shape == y.shape)):
+            value = np.asarray(u * np.asarray(y, np.float64))
+            # a reduced axis comes back with size 1
+            forms = [value.reshape(())] if value.size == 1 else [value, *(np.expand_dims(value, a) for a in range(value.ndim + 1))]
+            if any(f.ndim <= g.ndim and _fits(f, g) and e.explains(np.broadcast_to(f, g.shape)) for f in forms):
+                yield "value_for_derivative"
+    if e.wrong().all() and e.at_activation():
         yield "activation_for_preactivation"
+    if e.by_activation():
+        yield "activation_for_preactivation"
+
+
+def _fits(a: Array, g: Array) -> bool:
+    return all(m in (1, n) for m, n in zip(a.shape[::-1], g.shape[::-1], strict=False))
 
 
 def _parts(e: Evidence) -> Iterator[str]:
@@ -227,6 +244,9 @@ def _parts(e: Evidence) -> Iterator[str]:
     wrong = e.wrong()
     if wrong.sum() == 1 and wrong.size > 1:
         yield "one_entry"
+    rows = wrong.reshape(wrong.shape[0], -1).any(1) if wrong.ndim and wrong.shape[0] > 1 else np.ones(1, bool)
+    if not rows[0] and rows.any():
+        yield "at_batch"
     if wrong.sum() and e.elementwise():
         x = e.point
         if (x[wrong] == 0).all() and (x != 0).any():
@@ -236,7 +256,7 @@ def _parts(e: Evidence) -> Iterator[str]:
             yield "at_negative"
         if right.any() and np.abs(x[wrong]).min() > np.abs(x[right]).max():
             yield "at_saturation"
-        if wrong.all():
+        if wrong.all() or e.at_activation():
             yield "activation_for_preactivation"
 
 
@@ -277,8 +297,8 @@ def _properties(trial: Trial) -> dict[str, bool]:
     whole = [np.asarray(x) for x in sample.inputs if isinstance(x, np.ndarray) and x.dtype.kind in "iu"]
     sizes = [n for x in sample.inputs for n in np.shape(x)]
     matrices = [np.shape(x)[-2:] for x in sample.inputs if np.ndim(x) >= 2]
-    stride = {k: v for k, v in sample.static.items() if "stride" in k}
-    window = [v for k, v in {**sample.sizes, **sample.static}.items() if k in ("p", "q", "k", "kh", "kw", "window", "size", "pool")]
+    named = {**dict(zip(sample.names, sample.inputs, strict=True)), **sample.static}
+    strides = [v for k, v in named.items() if any(w in k for w in ("stride", "step", "dilation")) and isinstance(v, int | tuple)]
     return {
         "at_repeated": any(x.size > 1 and np.unique(x).size < x.size for x in whole),
         "at_zero": any((x == 0).any() for x in floats),
@@ -290,7 +310,7 @@ def _properties(trial: Trial) -> dict[str, bool]:
         "at_batch_one": 1 in sizes,
         "at_nonsquare": any(a != b for a, b in matrices),
         "at_square": any(a == b > 1 for a, b in matrices),
-        "at_stride": bool(stride) and any(v not in window for v in stride.values()),
+        "at_stride": any(v not in (1, (1, 1)) for v in strides),
     }
 
 
@@ -308,6 +328,9 @@ def _conditions(judge: Judge) -> Iterator[str]:
         among = sum(p[name] for p in passes) / len(passes)
         if share == 1 and among < 0.5:
             scored.append((among, name))
+    first, other = [_first_axis(t) for t in failing.values()], [_first_axis(t) for t in passing.values()]
+    if min(first) > max(other) >= 1:
+        scored.append((0.0, "at_batch"))
     scored.sort(key=lambda pair: pair[0])
     for _, name in scored:
         yield name

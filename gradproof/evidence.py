@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from gradproof.judge import Failure, Judge
+from gradproof.oracles.contract import Contract
 from gradproof.oracles.differences import derivative
 from gradproof.sample import is_float
 from gradproof.slope import SPAN, slope, unit
@@ -64,15 +66,17 @@ class Evidence:
         for truth in self.judge.truths.get(id(self.trial), {}).values():
             g = np.asarray(truth.answer.gradients[self.trial.sample.wrt.index(i)], np.float64)
             return np.where(np.isfinite(g), g, 0.0)
-        x = np.asarray(self.trial.sample.inputs[i])
-        if x.size > MOST_ENTRIES:
-            return None
+        return self._by_slopes(self.trial, i) if np.size(self.trial.sample.inputs[i]) <= MOST_ENTRIES else None
+
+    @staticmethod
+    def _by_slopes(trial: Trial, i: int) -> Array:
+        x = np.asarray(trial.sample.inputs[i])
         g = np.zeros(x.shape)
         size = unit(x)
         for index in np.ndindex(x.shape):
             v = np.zeros(x.shape)
             v[index] = size
-            ray = slope(self.trial, {i: v})
+            ray = slope(trial, {i: v})
             g[index] = ray.value / size if np.isfinite(ray.value) else 0.0
         return g
 
@@ -110,6 +114,15 @@ class Evidence:
     def ignores_cotangent(self) -> bool:
         other = self.rule(shuffled=True)
         return other is not None and close(self.got, other, 1e-9) and bool(self.got.any())
+
+    def ignores_point(self) -> bool:
+        """Whether other inputs of the same shape get the same answer too: it was kept from an earlier call."""
+        contract = Contract(self.trial, False, {})
+        try:
+            g = self.trial.pull(inputs=tuple(contract.other(x) for x in self.trial.sample.inputs))[self.position]
+        except Fault:
+            return False
+        return g is not None and close(self.got, np.asarray(g, np.float64), 1e-9)
 
     def even_in_cotangent(self) -> bool:
         minus = self.rule(scale=-1.0)
@@ -176,6 +189,38 @@ class Evidence:
         if not np.isfinite(estimate.bound).all() or estimate.value.size != point.size:
             return None
         return np.asarray(estimate.value.reshape(point.shape))
+
+    def by_activation(self) -> bool:
+        """Whether one more factor, the derivative of a common activation at this input, would make the gradient right."""
+        if self.expected is None or self.expected.shape != self.got.shape:
+            return False
+        x, g = self.point, self.got
+        with np.errstate(all="ignore"):
+            sigmoid = 1 / (1 + np.exp(-x))
+            candidates = [g * sigmoid * (1 - sigmoid), g * (1 - np.tanh(x) ** 2), g * np.exp(x)]
+            if x.ndim:
+                shifted = np.exp(x - x.max(-1, keepdims=True))
+                s = shifted / shifted.sum(-1, keepdims=True)
+                candidates.append(s * (g - (g * s).sum(-1, keepdims=True)))
+        return any(close(c, self.expected, 1e-7) for c in candidates)
+
+    def kernel_flipped(self) -> bool:
+        """Whether the gradient is the right one for another input read backwards."""
+        sample = self.trial.work.sample
+        for k, w in enumerate(sample.inputs):
+            if k == self.position or not is_float(w) or np.ndim(w) < 1 or self.point.size > MOST_JACOBIAN:
+                continue
+            spatial = tuple(range(max(np.ndim(w) - 2, 0), np.ndim(w)))
+            for axes in {spatial, spatial[-1:]}:
+                flipped = np.ascontiguousarray(np.flip(w, axes))
+                if np.array_equal(flipped, w):
+                    continue
+                inputs = tuple(flipped if j == k else x for j, x in enumerate(sample.inputs))
+                other = Trial(self.trial.subject, replace(sample, inputs=inputs))
+                other.__dict__["cotangents"] = self.trial.work.cotangents
+                if self.explains(self._by_slopes(other, self.position)):
+                    return True
+        return False
 
     def one_slice(self) -> bool:
         """Whether the gradient is that of one slice of the output's first axis alone: a sum that was not taken."""

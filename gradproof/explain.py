@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradproof.causes import CAUSES, causes
+from gradproof.causes import CAUSES, FROM_CONTRACT, causes
 from gradproof.evidence import Evidence
-from gradproof.judge import Failure, Judge
+from gradproof.judge import REGULAR, Failure, Judge
 from gradproof.locate import Place, locate
+from gradproof.sample import is_float
 from gradproof.verdict import REFUSED, Result, worst
 
 if TYPE_CHECKING:
@@ -59,19 +60,22 @@ def conclude(judge: Judge, trials: list[Trial], source: Declared | Given, count:
     return result
 
 
-def _size(failure: Failure) -> tuple[int, int]:
-    order = {"given": 0, "random": 0, "drawn": 0}
-    return (order.get(failure.trial.sample.kind, 1), sum(int(np.size(x)) for x in failure.trial.sample.inputs))
+def _size(failure: Failure) -> tuple[bool, bool, int]:
+    """What makes a failure plain: a regular point, a gradient of more than one entry, few entries in all."""
+    sizes = [int(np.size(x)) for x in failure.trial.sample.inputs]
+    single = failure.position is not None and sizes[failure.position] < 2
+    return (failure.trial.sample.kind not in REGULAR, single, sum(sizes))
 
 
 def _choose(failures: list[Failure]) -> Failure | None:
     """The failure to show: a breach that explains the others first, then the plainest point and the smallest shape."""
     if not failures:
         return None
-    first = [f for f in failures if f.check in ("mutated", "state", "nondeterministic", "raises", "count", "type", "missing")]
-    every = first or [f for f in failures if f.check in ("shape", "dtype")] or [f for f in failures if f.check not in ("layout", "aliased")] or failures
-    large = [f for f in every if sum(int(np.size(x)) for x in f.trial.sample.inputs) > 3] or every
-    return min(large, key=_size)
+    ordinary = [f for f in failures if f.trial.sample.kind != "turned"]
+    breaches = [f for f in ordinary if f.check in ("mutated", "state", "nondeterministic", "raises", "count", "type", "missing")]
+    formal = [f for f in ordinary if f.check in ("shape", "dtype")]
+    wrong = [f for f in ordinary if f.check in ("vjp", "nonfinite")]
+    return min(breaches or formal or wrong or ordinary or failures, key=_size)
 
 
 def _best_for(failures: list[Failure], position: int) -> Failure:
@@ -89,7 +93,7 @@ def _causes(judge: Judge, chosen: Failure) -> tuple[str, ...]:
             if any(f.position == i for f in judge.failures):
                 position = i
         chosen = replace(chosen, position=position)
-    if chosen.check in ("raises", "count", "type", "missing", "mutated", "aliased", "state", "nondeterministic", "dtype"):
+    if chosen.check in FROM_CONTRACT and chosen.check != "layout":
         return causes(judge, chosen, _Nothing())  # type: ignore[arg-type]  # these causes look at no evidence
     return causes(judge, chosen, Evidence(judge, chosen))
 
@@ -111,23 +115,25 @@ def _array(x: Any) -> str:
 
 
 def _reproduce(judge: Judge, failure: Failure | None, count: int) -> str:
-    subject = judge.subject
-    rule = getattr(subject.rule, "__name__", subject.name)
+    """Lines that, pasted where forward and rule are known, make the failing call."""
     if failure is None:
         return ""
     sample, trial = failure.trial.sample, failure.trial
     if sum(int(np.size(x)) for x in sample.inputs) > WRITTEN_OUT:
         return f"# sample {sample.label}: check again with seed={sample.seed}, examples={count}"
+    u = trial.cotangents
     lines = ["import numpy as np"]
+    if any(np.asarray(x).dtype.name == "bfloat16" for x in (*sample.inputs, *u) if is_float(x)):
+        lines.append("import ml_dtypes")
     lines += [f"{name} = {_array(x)}" for name, x in zip(sample.names, sample.inputs, strict=True)]
-    try:
-        u = trial.cotangents
-    except Exception:  # a forward that no longer runs here
-        return "\n".join(lines)
-    lines.append(f"cotangent = {_array(u[0]) if not trial.packing[1] else '(' + ', '.join(_array(c) for c in u) + ',)'}")
+    lines.append(f"cotangent = {'(' + ', '.join(_array(c) for c in u) + ',)' if trial.packing[1] else _array(u[0])}")
     static = "".join(f", {k}={v!r}" for k, v in sample.static.items())
-    call = f"backward(cotangent, forward({', '.join(sample.names)}{static}), {', '.join(sample.names)}{static})" if rule == subject.name and sample.static is not None and judge.settings.judge_value else f"{subject.name}(cotangent, {', '.join(sample.names)})"
-    lines.append(call)
+    arguments = ", ".join(sample.names) + static
+    if judge.settings.judge_value:
+        lines.append(f"backward(cotangent, forward({arguments}), {arguments})")
+    else:
+        name = judge.subject.name
+        lines.append(f"{name if name.isidentifier() else 'vjp'}(cotangent, {arguments})")
     return "\n".join(lines)
 
 

@@ -28,6 +28,8 @@ from gradproof.verdict import Verdict
 # balls cost about a microsecond an operation: they are tried on small points, within this many operations
 MOST_FOR_BALLS = 120
 BALL_BUDGET = 5e4
+# a narrow rule that moves by more than this share of its largest entry has jumped to another branch
+GRAIN_JUMP = 0.1
 REGULAR = ("given", "random", "drawn")
 FRAMEWORKS = {"torch": "PyTorch's", "jax": "JAX's"}
 
@@ -330,6 +332,9 @@ class Judge:
         known = np.isfinite(expected) & (np.abs(expected) <= largest(dtype))
         error = np.where(known, np.abs(got - np.where(known, expected, 0)), 0.0)
         wrong = known & ~(error <= bound)
+        if wrong.any() and trial.narrow:
+            bound = bound + self._grain(trial, i, got)
+            wrong = known & ~(error <= bound)
         worst = int(np.argmax(np.where(wrong, error / bound, -1)) if wrong.any() else np.argmax(error))
         typical = _typical(expected[known], scale)
         figures = {
@@ -357,7 +362,7 @@ class Judge:
         ray = slope(trial, {i: v}, refine=False)
         if self._smooth(ray):
             mine, theirs = float((got * v).sum()), float((expected * v).sum())
-            room = ray.bound + 64 * eps(np.dtype(np.float64)) * (abs(mine) + abs(theirs))
+            room = ray.bound + 64 * eps(np.asarray(gradients[i]).dtype) * (np.abs(got * v).sum() + np.abs(expected * v).sum())
             if abs(mine - ray.value) <= room < abs(theirs - ray.value) and ray.bound < 0.1 * abs(mine - theirs):
                 return "undecided", f"{FRAMEWORKS[framework]} gradient is not the derivative here, yours is: finite differences side with it"
             if abs(mine - ray.value) > room and ray.bound < 0.3 * abs(mine - theirs):
@@ -621,6 +626,9 @@ class Judge:
         bound = allowed(wide, movement, self._scale(trial, i), dtype, self._lost(trial) * (np.abs(wide) + movement))
         error = np.abs(got - wide)
         wrong = ~(error <= bound) & (np.abs(wide) <= largest(dtype))
+        if wrong.any():
+            bound = bound + self._grain(trial, i, got)
+            wrong &= ~(error <= bound)
         if not wrong.any():
             return wide, np.dtype(np.float64)
         hull = self._hull(trial)
@@ -632,6 +640,20 @@ class Judge:
         self._say(trial, i, "differences", "vjp", "differs", **figures, note=note)
         self.failures.append(Failure(trial, i, "differences", "vjp", note, got, wide, **figures))
         return None
+
+    def _grain(self, trial: Trial, i: int, got: Array) -> Array:
+        """How far a narrow rule moves, entry by entry, when its arguments move by an ulp of their dtype: its own rounding."""
+        worst = np.zeros(got.shape)
+        for k in range(4):
+            point = _nudged(trial, 50 + k)
+            try:
+                moved = trial.pull([np.array(u) for u in point.cotangents], point.inputs)[i]
+            except Fault:
+                return worst
+            if moved is not None and moved.shape == got.shape:
+                step = np.abs(np.asarray(moved, np.float64) - got)
+                worst = np.fmax(worst, np.where(step <= GRAIN_JUMP * np.max(np.abs(got), initial=0.0), step, 0.0))
+        return 8 * worst
 
     def _lost(self, trial: Trial) -> float:
         """How far the forward itself is off in the narrow dtype, relative: a rule deserves the same."""
@@ -680,14 +702,17 @@ class Judge:
                 if abs(theirs[index]) <= largest(np.asarray(trial.sample.inputs[i]).dtype):
                     expected = theirs
                     break
-        if expected is None and not self.truths.get(id(trial)):
+        if expected is None or trial.sample.kind not in REGULAR:
+            # a framework's finite number where the function jumps, as arctan2 does at the origin, is no derivative
             v = np.zeros(got.shape)
             v[index] = directions(trial, i, trial.sample.rng(13), 1)[0][index]
             ray = slope(trial, {i: v}, refine=False)
             # finite slopes on both sides: a derivative, or a kink that has subgradients
             sides = ((ray.right, ray.right_bound), (ray.left, ray.left_bound))
             finite_slopes = all(np.isfinite(s) and b <= RESOLVED * max(abs(s), self.scales.get(trial.sample.names[i], 0.0), 1e-6) for s, b in sides)
-            if finite_slopes and abs(ray.value / v[index]) < largest(np.asarray(trial.sample.inputs[i]).dtype):
+            if not finite_slopes or abs(ray.value / v[index]) >= largest(np.asarray(trial.sample.inputs[i]).dtype):
+                expected = None
+            elif expected is None and not self.truths.get(id(trial)):
                 expected = np.where(bad, 0.0, got)
                 expected[index] = ray.value / v[index]
         name = trial.sample.names[i]
@@ -750,14 +775,15 @@ def _point(trial: Trial) -> Point:
 
 
 def _nudged(trial: Trial, k: int) -> Point:
-    """The point with every float moved by a relative eps of float64, up or down at random."""
+    """The point with every float moved by a relative eps of its dtype, up or down at random."""
     rng = trial.sample.rng(40 + k)
 
     def nudge(x: Any) -> Any:
         if not is_float(x):
             return np.array(x) if isinstance(x, np.ndarray) else x
-        moved = np.asarray(x) * (1 + rng.choice([-1.0, 1.0], np.shape(x)) * 2.0**-52)
-        moved = np.asarray(moved, np.asarray(x).dtype)
+        dtype = np.asarray(x).dtype
+        moved = np.asarray(x).astype(np.float64) * (1 + rng.choice([-1.0, 1.0], np.shape(x)) * max(eps(dtype), 2.0**-52))
+        moved = np.asarray(moved).astype(dtype)
         return moved if isinstance(x, np.ndarray) else moved[()]
 
     return Point(tuple(nudge(x) for x in trial.sample.inputs), tuple(nudge(u) for u in trial.cotangents), trial.packing[1], _tangents(trial))
