@@ -44,8 +44,8 @@ def wrong_rules(
 ) -> tuple[Count, Count, Count]:
     """(refused, reachable, cause).
 
-    Wrong rules refused; with one point, those of them that are wrong at its shape; and of the refused ones whose
-    fault has a name, how often it is said.
+    Wrong rules refused; with one point, those that are wrong at its shape; and of the refused whose fault
+    has a name, how often it is said.
     """
     refused, reachable, cause = Count(), Count(), Count()
     for operation in operations:

@@ -8,6 +8,7 @@ as many drawn points as gradproof takes, and refuses when it refuses any. Every 
 
 import argparse
 import json
+import math
 import sys
 import time
 import warnings
@@ -51,6 +52,15 @@ ROWS: dict[str, Callable[[Column], str]] = {
     "median time of a check": lambda c: "-" if c.seconds != c.seconds else f"{1e3 * c.seconds:.1f} ms",
 }
 FIGURES = ("wrong", "right", "smallest", "located", "seconds")
+
+
+def _finite(value: Any) -> Any:
+    """The same with non-finite floats as strings: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _percent(count: Count) -> str:
@@ -163,11 +173,7 @@ def main(given: list[str] | None = None) -> int:
             print(failures(columns), end="\n\n")
         report[key] = [asdict(column) for column in columns]
     if arguments.json:
-        arguments.json.write_text(
-            json.dumps(report, indent=1, default=str)
-            .replace("Infinity", '"Infinity"')
-            .replace("NaN", '"NaN"')
-        )
+        arguments.json.write_text(json.dumps(_finite(report), indent=1, allow_nan=False))
     return 0
 
 

@@ -107,7 +107,7 @@ def test_sampler_is_a_function_of_its_seed(operation):
 
 
 def test_a_right_rule_declared_wrong_is_found():
-    """The check that guards the corpus can fail: a right rule has no fault, and a name used twice is refused."""
+    """The check that guards the corpus can fail: a right rule has no fault; a name used twice is refused."""
     relu = next(operation for operation in OPERATIONS if operation.name == "relu")
     assert fault(relu, relu.right["1/2 at 0"]) is None
     with pytest.raises(ValueError, match="share a name"):

@@ -145,7 +145,8 @@ def huber_draw(rng):
 @keeps_half
 def huber(x, y, delta):
     r = np.abs(x - y)
-    return np.where(r <= delta, 0.5 * r * r, delta * (r - 0.5 * delta)).sum()
+    q = np.minimum(r, delta)
+    return (0.5 * q * q + delta * (r - q)).sum()
 
 
 @keeps_half

@@ -104,17 +104,19 @@ def deviation(x):
 
 
 def deviation_vjp(u, x):
-    return u[:, None] * (x - x.mean(1, keepdims=True)) / (x.std(1, keepdims=True) * x.shape[1])
+    r = x.std(1, keepdims=True)
+    return u[:, None] * (x - x.mean(1, keepdims=True)) / (np.where(r == 0, 1, r) * x.shape[1])
 
 
 DEVIATION = Operation(
-    "std", deviation, {"(x - mean) / (d std)": deviation_vjp}, spreaded, shapes="x: n d -> z: n", dtypes=("float64", "float32"),
-    torch=lambda x: x.std(1, unbiased=False), jax=lambda x: x.std(1), hard=((np.array([[1.0, 2.0]]),), (np.array([[0.0, 0.0, 3.0]]),)),
+    "std", deviation, {"(x - mean) / (d std)": deviation_vjp}, spreaded, shapes="x: n d -> z: n", dtypes=("float64", "float32"), smooth=False,
+    torch=lambda x: x.std(1, unbiased=False), jax=lambda x: x.std(1), hard=((np.array([[1.0, 2.0]]),), (np.array([[0.0, 0.0, 3.0]]),), (np.ones((2, 3)),)),
     wrong=(
         Wrong("variance's", lambda u, x: u[:, None] * 2 * (x - x.mean(1, keepdims=True)) / x.shape[1], None),
         Wrong("2 kept", lambda u, x: 2 * deviation_vjp(u, x), "factor"),
-        Wrong("divided by the variance", lambda u, x: deviation_vjp(u, x) / x.std(1, keepdims=True), None),
-        Wrong("one std for the batch", lambda u, x: deviation_vjp(u, x) * x.std(1, keepdims=True) / x.std(), "at_batch"),
+        Wrong("0 / 0 where a row is constant", lambda u, x: u[:, None] * (x - x.mean(1, keepdims=True)) / (x.std(1, keepdims=True) * x.shape[1]), ("at_ties", "nonfinite")),
+        Wrong("divided by the variance", lambda u, x: deviation_vjp(u, x) / np.maximum(x.std(1, keepdims=True), 1e-9), None),
+        Wrong("one std for the batch", lambda u, x: deviation_vjp(u, x) * x.std(1, keepdims=True) / max(x.std(), 1e-9), "at_batch"),
         faults.negated(deviation_vjp),
         faults.one_entry(deviation_vjp, "last"),
     ),
