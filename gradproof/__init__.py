@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradproof.causes import CAUSES
-    from gradproof.check import (
+    from gradproof.checking import (
         assert_grad,
         assert_jvp,
         assert_layer,
@@ -34,17 +34,17 @@ _HOME = {
     "Result": "verdict",
     "Verdict": "verdict",
     "WORDS": "verdict",
-    "assert_grad": "check",
-    "assert_jvp": "check",
-    "assert_layer": "check",
-    "assert_vjp": "check",
-    "check": "check",
-    "check_grad": "check",
+    "assert_grad": "checking",
+    "assert_jvp": "checking",
+    "assert_layer": "checking",
+    "assert_vjp": "checking",
+    "check": "checking",
+    "check_grad": "checking",
     "check_jax": "frameworks",
-    "check_jvp": "check",
-    "check_layer": "check",
+    "check_jvp": "checking",
+    "check_layer": "checking",
     "check_torch": "frameworks",
-    "check_vjp": "check",
+    "check_vjp": "checking",
 }
 
 __all__ = [
@@ -76,5 +76,5 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'gradproof' has no attribute {name!r}")
     value = getattr(import_module(f"gradproof.{_HOME[name]}"), name)
-    globals()[name] = value  # a submodule of the same name (gradproof.check) must not win the second time
+    globals()[name] = value  # a submodule of the same name (gradproof.judge) must not win the second time
     return value

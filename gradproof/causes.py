@@ -96,7 +96,7 @@ def _collect(judge: Judge, failure: Failure, evidence: Evidence) -> Iterator[str
         return
     if check in FROM_CONTRACT:
         yield FROM_CONTRACT[check]
-        yield from _conditions(judge) if check not in ("mutated", "aliased", "state", "nondeterministic") else ()
+        yield from (_conditions(judge) if check not in ("mutated", "aliased", "state", "nondeterministic") else ())
         return
     if check == "shape":
         yield from _misshapen(failure, evidence)
@@ -161,9 +161,16 @@ def _whole(e: Evidence) -> Iterator[str]:
             yield "swapped"
     if g.ndim > 1:
         for axes in permutations(range(g.ndim)):
-            if axes != tuple(range(g.ndim)) and expected.transpose(axes).shape == g.shape and e.explains(expected.transpose(axes)):
+            if (
+                axes != tuple(range(g.ndim))
+                and expected.transpose(axes).shape == g.shape
+                and e.explains(expected.transpose(axes))
+            ):
                 yield "transposed"
-        if any(expected.size == g.size and e.explains(np.moveaxis(expected, a, b).reshape(g.shape)) for a, b in permutations(range(g.ndim), 2)):
+        if any(
+            expected.size == g.size and e.explains(np.moveaxis(expected, a, b).reshape(g.shape))
+            for a, b in permutations(range(g.ndim), 2)
+        ):
             yield "transposed"
     for count in range(1, g.ndim + 1):
         for axes in combinations(range(g.ndim), count):
@@ -224,7 +231,11 @@ def _values(e: Evidence) -> Iterator[str]:
         for u in (1.0, *(c for c in e.cotangents if c.shape == y.shape)):
             value = np.asarray(u * np.asarray(y, np.float64))
             # a reduced axis comes back with size 1
-            forms = [value.reshape(())] if value.size == 1 else [value, *(np.expand_dims(value, a) for a in range(value.ndim + 1))]
+            forms = (
+                [value.reshape(())]
+                if value.size == 1
+                else [value, *(np.expand_dims(value, a) for a in range(value.ndim + 1))]
+            )
             if any(f.ndim <= g.ndim and _fits(f, g) and e.explains(np.broadcast_to(f, g.shape)) for f in forms):
                 yield "value_for_derivative"
     if e.wrong().all() and e.at_activation():
@@ -263,7 +274,12 @@ def _parts(e: Evidence) -> Iterator[str]:
 def _hard_values(failure: Failure) -> Iterator[str]:
     trial = failure.trial
     floats = [np.asarray(trial.sample.inputs[i], np.float64) for i in trial.sample.wrt]
-    if failure.position is not None and failure.got is not None and failure.expected is not None and failure.got.shape == failure.expected.shape:
+    if (
+        failure.position is not None
+        and failure.got is not None
+        and failure.expected is not None
+        and failure.got.shape == failure.expected.shape
+    ):
         x = np.asarray(trial.sample.inputs[failure.position], np.float64)
         with np.errstate(invalid="ignore"):
             wrong = ~(np.abs(failure.got - failure.expected) <= 1e-9 * np.maximum(np.abs(failure.expected), 1e-300))
@@ -298,7 +314,11 @@ def _properties(trial: Trial) -> dict[str, bool]:
     sizes = [n for x in sample.inputs for n in np.shape(x)]
     matrices = [np.shape(x)[-2:] for x in sample.inputs if np.ndim(x) >= 2]
     named = {**dict(zip(sample.names, sample.inputs, strict=True)), **sample.static}
-    strides = [v for k, v in named.items() if any(w in k for w in ("stride", "step", "dilation")) and isinstance(v, int | tuple)]
+    strides = [
+        v
+        for k, v in named.items()
+        if any(w in k for w in ("stride", "step", "dilation")) and isinstance(v, int | tuple)
+    ]
     return {
         "at_repeated": any(x.size > 1 and np.unique(x).size < x.size for x in whole),
         "at_zero": any((x == 0).any() for x in floats),

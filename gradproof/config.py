@@ -161,7 +161,7 @@ def _modules(root: Path, name: str) -> list[ModuleType]:
         found = sorted(path for path in root.glob(name) if path.is_file())
         if not found:
             raise InputError(f"[tool.gradproof] of {root} names {name!r}, and no file there is called so")
-        return [_import_file(path) for path in found]
+        return [import_file(path) for path in found]
     top = _import(name)
     inner = pkgutil.walk_packages(getattr(top, "__path__", []), prefix=f"{name}.", onerror=_import)
     return [top, *(_import(found.name) for found in inner)]
@@ -187,7 +187,7 @@ def _import(name: str) -> ModuleType:
         raise InputError(f"{name} cannot be imported: {_said(error)}; put it right first") from error
 
 
-def _import_file(path: Path) -> ModuleType:
+def import_file(path: Path) -> ModuleType:
     digest = hashlib.sha1(str(path).encode(), usedforsecurity=False).hexdigest()[:12]
     name = f"gradproof_declaration_{digest}.{path.stem}"  # an equation is called as the last part says
     spec = importlib.util.spec_from_file_location(name, path)

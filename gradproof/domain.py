@@ -38,7 +38,11 @@ class Domain:
             return given
         if isinstance(given, str):
             if given in WORDS:
-                low, high = {"positive": (0.0, np.inf), "probability": (0.0, 1.0), "simplex": (0.0, np.inf)}.get(given, (-np.inf, np.inf))
+                low, high = {
+                    "positive": (0.0, np.inf),
+                    "probability": (0.0, 1.0),
+                    "simplex": (0.0, np.inf),
+                }.get(given, (-np.inf, np.inf))
                 return cls(given, low, high)
             match = re.fullmatch(r"labels\((\w+)\)", given.replace(" ", ""))
             if match:
@@ -75,7 +79,13 @@ class Domain:
             return bool((values > 0).all())
         return bool((values >= self.low).all() and (values <= self.high).all())
 
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...], kind: str = "random", sizes: Mapping[str, int] | None = None) -> Array:
+    def draw(
+        self,
+        rng: np.random.Generator,
+        shape: tuple[int, ...],
+        kind: str = "random",
+        sizes: Mapping[str, int] | None = None,
+    ) -> Array:
         """A float64 (labels: int64) array of the domain; `kind` asks for hard values where the domain has them."""
         if self.draw_with is not None:
             return np.asarray(self.draw_with(rng, shape))

@@ -1,7 +1,7 @@
 """The declaration: one derivative, stated once, in a record that checks itself.
 
-    EQUATION = Equation(forward=forward, backward=backward, paper=("7", "13"),
-                        shapes="x: n d, w: d m, b: m -> z: n m")
+EQUATION = Equation(forward=forward, backward=backward, paper=("7", "13"),
+                    shapes="x: n d, w: d m, b: m -> z: n m")
 """
 
 from __future__ import annotations
@@ -67,20 +67,28 @@ class Equation:
         for role in ("paper", "tables", "constant"):
             value = getattr(self, role)
             if isinstance(value, str) or not all(isinstance(v, str) for v in value):
-                raise DeclarationError(f"{where}: {role} is {value!r}; expected a tuple of strings, such as ({value!r},)")
+                raise DeclarationError(
+                    f"{where}: {role} is {value!r}; expected a tuple of strings, such as ({value!r},)"
+                )
         for name, choices in self.static.items():
             if isinstance(choices, str) or not isinstance(choices, Sequence) or len(choices) == 0:
-                raise DeclarationError(f"{where}: static parameter {name!r} has the choices {choices!r}; expected a tuple of values")
+                raise DeclarationError(
+                    f"{where}: static parameter {name!r} has the choices {choices!r}; expected a tuple of values"
+                )
         known = {name for variant in self.variants for name in variant.names}
         for role, names in (("domain", self.domain), ("constant", self.constant)):
             for name in names:
                 if name not in known:
-                    raise DeclarationError(f"{where}: {role} names {name!r}, which is no input; the inputs are {', '.join(sorted(known))}")
+                    raise DeclarationError(
+                        f"{where}: {role} names {name!r}, which is no input; the inputs are {', '.join(sorted(known))}"
+                    )
         for name, word in self.domain.items():
             Domain.of(word, repr(name))
         for variant in self.variants:
             if all(name in self.constant for name in variant.names):
-                raise DeclarationError(f"{where}: every input is constant, nothing is left to differentiate; leave one out of constant=")
+                raise DeclarationError(
+                    f"{where}: every input is constant, nothing is left to differentiate; leave one out of constant="
+                )
             self._check_signatures(variant, where)
 
     def _check_signatures(self, variant: Variant, where: str) -> None:
@@ -100,7 +108,9 @@ class Equation:
             named = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
             for name in {*self.static, *variant.pinned}:
                 if name not in named and not keywords:
-                    raise DeclarationError(f"{where}: static parameter {name!r} is no keyword-only parameter of {role}; add it after a '*'")
+                    raise DeclarationError(
+                        f"{where}: static parameter {name!r} is no keyword-only parameter of {role}; add it after a '*'"
+                    )
 
     @property
     def name(self) -> str:

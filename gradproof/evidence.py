@@ -38,7 +38,10 @@ class Evidence:
         self.point = np.asarray(self.trial.sample.inputs[self.position], np.float64)
         self.cotangents = [np.asarray(u, np.float64) for u in self.trial.cotangents]
         found = self.rule()
-        self.got = np.asarray(found if found is not None else (failure.got if failure.got is not None else np.zeros(self.point.shape)), np.float64)
+        self.got = np.asarray(
+            found if found is not None else (failure.got if failure.got is not None else np.zeros(self.point.shape)),
+            np.float64,
+        )
 
     @property
     def sizes(self) -> list[int]:
@@ -145,7 +148,9 @@ class Evidence:
             def phi(t: float, index: tuple[int, ...] = index, inputs: list[object] = inputs) -> Array:
                 moved = np.array(x, np.float64)
                 moved[index] += t * size
-                inputs[self.position] = moved if isinstance(work.sample.inputs[self.position], np.ndarray) else moved[()]
+                inputs[self.position] = (
+                    moved if isinstance(work.sample.inputs[self.position], np.ndarray) else moved[()]
+                )
                 return np.asarray(work.subject.value(inputs, work.sample.static)[floats[0]].reshape(-1) - base)
 
             estimate = derivative(phi, SPAN)
@@ -170,7 +175,9 @@ class Evidence:
         """The cotangent handed through, the derivative taken at f(x), or the formula in f(x) fed with x."""
         if not self.elementwise() or self.jacobian is None:
             return False
-        u = next(c for c, y in zip(self.cotangents, self.trial.values, strict=True) if is_float(y)).reshape(self.point.shape)
+        u = next(c for c, y in zip(self.cotangents, self.trial.values, strict=True) if is_float(y)).reshape(
+            self.point.shape
+        )
         x = self.point
         if any(self.explains(c) for c in (u, u * x * (1 - x), u * (1 - x * x), u * x)):
             return True

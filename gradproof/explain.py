@@ -11,6 +11,7 @@ from gradproof.evidence import Evidence
 from gradproof.judge import REGULAR, Failure, Judge
 from gradproof.locate import Place, locate
 from gradproof.sample import is_float
+from gradproof.shrink import shrink
 from gradproof.verdict import REFUSED, Result, worst
 
 if TYPE_CHECKING:
@@ -35,15 +36,19 @@ def conclude(judge: Judge, trials: list[Trial], source: Declared | Given, count:
                 place = locate(failure)
                 if place is not None:
                     where[name] = place
+    smallest = None
     if chosen is not None:
         found = _causes(judge, chosen)
+        smallest = shrink(judge, chosen, source)
     shapes = {tuple(np.shape(x) for x in t.sample.inputs) for t in trials}
     if len(shapes) == 1 and len(trials) > 1:
         subject.warn("one shape was tried: give shapes= or a sampler to vary it")
     for kept in source.kept:
         subject.warn(f"variations kept what the point has ({kept})")
     if len(trials) < count:
-        subject.warn(f"{count - len(trials)} of {count} varied points were dropped: the forward is not finite there or raises")
+        subject.warn(
+            f"{count - len(trials)} of {count} varied points were dropped: the forward is not finite there or raises"
+        )
     result = Result(
         subject.name,
         tuple(judge.verdicts),
@@ -51,7 +56,7 @@ def conclude(judge: Judge, trials: list[Trial], source: Declared | Given, count:
         where,
         found,
         tuple(subject.warnings),
-        _reproduce(judge, chosen, count),
+        _reproduce(judge, smallest, count),
         tuple(t.sample.label for t in trials),
         dict(subject.evaluations),
         kept=source.kept,
@@ -72,7 +77,9 @@ def _choose(failures: list[Failure]) -> Failure | None:
     if not failures:
         return None
     ordinary = [f for f in failures if f.trial.sample.kind != "turned"]
-    breaches = [f for f in ordinary if f.check in ("mutated", "state", "nondeterministic", "raises", "count", "type", "missing")]
+    breaches = [
+        f for f in ordinary if f.check in ("mutated", "state", "nondeterministic", "raises", "count", "type", "missing")
+    ]
     formal = [f for f in ordinary if f.check in ("shape", "dtype")]
     wrong = [f for f in ordinary if f.check in ("vjp", "nonfinite")]
     return min(breaches or formal or wrong or ordinary or failures, key=_size)
@@ -80,7 +87,13 @@ def _choose(failures: list[Failure]) -> Failure | None:
 
 def _best_for(failures: list[Failure], position: int) -> Failure:
     mine = [f for f in failures if f.position == position]
-    located = [f for f in mine if f.got is not None and (f.expected is not None or f.direction is not None) and f.check not in ("nonlinear", "layout", "state")]
+    located = [
+        f
+        for f in mine
+        if f.got is not None
+        and (f.expected is not None or f.direction is not None)
+        and f.check not in ("nonlinear", "layout", "state")
+    ]
     return min(located or mine, key=_size)
 
 
@@ -129,6 +142,10 @@ def _reproduce(judge: Judge, failure: Failure | None, count: int) -> str:
     lines.append(f"cotangent = {'(' + ', '.join(_array(c) for c in u) + ',)' if trial.packing[1] else _array(u[0])}")
     static = "".join(f", {k}={v!r}" for k, v in sample.static.items())
     arguments = ", ".join(sample.names) + static
+    place = locate(failure)
+    if place is not None:
+        index, got, expected = place
+        lines.append(f"# {sample.names[failure.position or 0]}{list(index)} is {got!r}, should be {expected!r}")
     if judge.settings.judge_value:
         lines.append(f"backward(cotangent, forward({arguments}), {arguments})")
     else:
@@ -146,20 +163,32 @@ def _text(result: Result, judge: Judge, failure: Failure | None, shapes: int) ->
         for v in result.found:
             if v.oracle != "contract" and v.word in ("agrees", "subgradient"):
                 by_oracle.setdefault(v.oracle, []).append(v.resolution)
-        reached = "; ".join(f"{oracle}: {len(r)} times, resolution {_figure(float(np.median(r)))}" for oracle, r in by_oracle.items())
-        lines.append(f"{result.name}: {word} ({len(result.samples)} samples, {shapes} shape{'s' if shapes != 1 else ''}; {reached or 'no oracle resolved it'})")
+        reached = "; ".join(
+            f"{oracle}: {len(r)} times, resolution {_figure(float(np.median(r)))}" for oracle, r in by_oracle.items()
+        )
+        lines.append(
+            f"{result.name}: {word} ({len(result.samples)} samples, {shapes} shape{'s' if shapes != 1 else ''}; {reached or 'no oracle resolved it'})"
+        )
         for v in result.found:
             if v.word == "subgradient":
                 lines.append(f"  {v.input}: subgradient at sample {v.sample}: {v.note}")
                 break
         undecided = [v for v in result.found if v.word == "undecided"]
         if undecided:
-            lines.append(f"  undecided {len(undecided)} times, first: {undecided[0].input} at sample {undecided[0].sample}: {undecided[0].note}")
+            lines.append(
+                f"  undecided {len(undecided)} times, first: {undecided[0].input} at sample {undecided[0].sample}: {undecided[0].note}"
+            )
         lines += [f"  note: {w}" for w in result.warnings]
         return "\n".join(lines)
     sample = failure.trial.sample
-    concerned = sample.names[failure.position] if failure.position is not None else ", ".join(sample.names[i] for i in sample.wrt)
-    lines.append(f"{result.name}: the gradient of {concerned} {word if word != 'differs' else 'is wrong'} (oracle: {failure.oracle}, check: {failure.check}, sample {sample.label})")
+    concerned = (
+        sample.names[failure.position]
+        if failure.position is not None
+        else ", ".join(sample.names[i] for i in sample.wrt)
+    )
+    lines.append(
+        f"{result.name}: the gradient of {concerned} {word if word != 'differs' else 'is wrong'} (oracle: {failure.oracle}, check: {failure.check}, sample {sample.label})"
+    )
     if failure.note:
         lines.append(f"  {failure.note}")
     if failure.position is not None and concerned in result.where_found:
@@ -174,10 +203,12 @@ def _text(result: Result, judge: Judge, failure: Failure | None, shapes: int) ->
         if len(result.causes_found) > 1:
             lines.append("                  or: " + CAUSES[result.causes_found[1]])
     wrong = sum(w in REFUSED for w in words)
-    lines.append(f"  {wrong} of {len(words)} verdicts refuse it, on {len({v.sample for v in result.found if v.word in REFUSED})} of {len(result.samples)} samples")
+    lines.append(
+        f"  {wrong} of {len(words)} verdicts refuse it, on {len({v.sample for v in result.found if v.word in REFUSED})} of {len(result.samples)} samples"
+    )
     lines += [f"  note: {w}" for w in result.warnings]
     if result.reproduce:
-        lines.append("  to reproduce:")
+        lines.append("  to reproduce, on the smallest counterexample found:")
         lines += ["    " + line for line in result.reproduce.splitlines()]
     return "\n".join(lines)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.check import check_jvp, check_vjp
+from gradproof.checking import check_jvp, check_vjp
 from gradproof.defaults import chosen_examples, chosen_seed
 from gradproof.errors import InputError
 from gradproof.oracles.arguments import framework

@@ -126,20 +126,30 @@ class Judge:
             base, moved = answers[start], answers[start + 1 : start + 3]
             self._fits(oracle.framework, trial.work, base)
             movement = {i: _movement(base.gradients[k], [m.gradients[k] for m in moved]) for k, i in enumerate(wrt)}
-            value_movement = tuple(_movement(base.values[k], [m.values[k] for m in moved]) for k in range(len(base.values)))
+            value_movement = tuple(
+                _movement(base.values[k], [m.values[k] for m in moved]) for k in range(len(base.values))
+            )
             deviation = {}
             if trial.narrow and trial.work is not trial:
                 low = answers[start + 3]
-                deviation = {i: np.abs(np.asarray(low.gradients[k], np.float64) - base.gradients[k]) for k, i in enumerate(wrt)}
+                deviation = {
+                    i: np.abs(np.asarray(low.gradients[k], np.float64) - base.gradients[k]) for k, i in enumerate(wrt)
+                }
             confirmed = base.confirmed(points[start].tangents)
-            self.truths.setdefault(id(trial), {})[oracle.framework] = Truth(base, movement, value_movement, deviation, confirmed)
+            self.truths.setdefault(id(trial), {})[oracle.framework] = Truth(
+                base, movement, value_movement, deviation, confirmed
+            )
 
     def _fits(self, framework: str, trial: Trial, answer: Answer) -> None:
         if len(answer.values) != len(trial.values):
-            raise InputError(f"the {framework} forward returns {len(answer.values)} outputs, the forward {len(trial.values)}; give the same forward")
+            raise InputError(
+                f"the {framework} forward returns {len(answer.values)} outputs, the forward {len(trial.values)}; give the same forward"
+            )
         for mine, theirs in zip(trial.values, answer.values, strict=True):
             if mine.shape != theirs.shape:
-                raise InputError(f"the {framework} forward returns shape {theirs.shape}, the forward {mine.shape}; give the same forward")
+                raise InputError(
+                    f"the {framework} forward returns shape {theirs.shape}, the forward {mine.shape}; give the same forward"
+                )
             if self.settings.judge_value or not is_float(mine):
                 continue
             scale = float(np.max(np.abs(mine), initial=1e-300))
@@ -222,7 +232,12 @@ class Judge:
         before = len(self.failures)
         for i in ready:
             self._gradient(trial, i, g, broken)
-        if len(self.failures) == before and len(ready) == len(sample.wrt) and settings.wants("kink") and trial.sample.kind not in REGULAR:
+        if (
+            len(self.failures) == before
+            and len(ready) == len(sample.wrt)
+            and settings.wants("kink")
+            and trial.sample.kind not in REGULAR
+        ):
             self._level(trial, g)
         if len(self.failures) == before and self.seen <= 3:
             self.beside(trial, "turned")
@@ -258,20 +273,66 @@ class Judge:
         broken: set[int | None] = set()
         for breach in breaches:
             if breach.check == "aliased" and not self.settings.strict:
-                self.subject.warn(f"{breach.note}; a caller that updates one in place changes the other (wrong with strict=True)")
+                self.subject.warn(
+                    f"{breach.note}; a caller that updates one in place changes the other (wrong with strict=True)"
+                )
                 continue
             broken.add(breach.position)
             error = _largest_difference(breach.got, breach.expected)
             for i in trial.sample.wrt if breach.position is None else (breach.position,):
-                self._say(trial, i, "contract", breach.check, "error" if breach.check in ("raises", "count", "type") else "differs", error, note=breach.note)
-            self.failures.append(Failure(trial, breach.position, "contract", breach.check, breach.note, breach.got, breach.expected, error=error))
+                self._say(
+                    trial,
+                    i,
+                    "contract",
+                    breach.check,
+                    "error" if breach.check in ("raises", "count", "type") else "differs",
+                    error,
+                    note=breach.note,
+                )
+            self.failures.append(
+                Failure(
+                    trial,
+                    breach.position,
+                    "contract",
+                    breach.check,
+                    breach.note,
+                    breach.got,
+                    breach.expected,
+                    error=error,
+                )
+            )
         for i in trial.sample.wrt:
             if i not in broken and None not in broken and self.settings.wants("contract"):
                 self._say(trial, i, "contract", "contract", "agrees")
         return broken
 
-    def _say(self, trial: Trial, i: int, oracle: str, check: str, word: str, error: float = 0.0, bound: float = 0.0, resolution: float = np.inf, ulps: float = 0.0, note: str = "") -> None:
-        self.verdicts.append(Verdict(trial.sample.names[i], oracle, check, trial.sample.label, word, float(error), float(bound), float(resolution), float(ulps), note))
+    def _say(
+        self,
+        trial: Trial,
+        i: int,
+        oracle: str,
+        check: str,
+        word: str,
+        error: float = 0.0,
+        bound: float = 0.0,
+        resolution: float = np.inf,
+        ulps: float = 0.0,
+        note: str = "",
+    ) -> None:
+        self.verdicts.append(
+            Verdict(
+                trial.sample.names[i],
+                oracle,
+                check,
+                trial.sample.label,
+                word,
+                float(error),
+                float(bound),
+                float(resolution),
+                float(ulps),
+                note,
+            )
+        )
 
     def _values(self, trial: Trial) -> None:
         """The forward value against each framework's."""
@@ -285,11 +346,23 @@ class Judge:
                 worst = float(np.max(error, initial=0.0))
                 word = "differs" if wrong.any() else "agrees"
                 self.verdicts.append(
-                    Verdict(f"output {k}" if len(trial.values) > 1 else "output", framework, "value", trial.sample.label, word, worst, float(np.max(bound, initial=0.0)), float(np.max(bound, initial=0.0)) / max(scale, 1e-300), worst / unit)
+                    Verdict(
+                        f"output {k}" if len(trial.values) > 1 else "output",
+                        framework,
+                        "value",
+                        trial.sample.label,
+                        word,
+                        worst,
+                        float(np.max(bound, initial=0.0)),
+                        float(np.max(bound, initial=0.0)) / max(scale, 1e-300),
+                        worst / unit,
+                    )
                 )
                 if wrong.any():
                     note = f"the forward value differs from {framework}'s"
-                    self.failures.append(Failure(trial, None, framework, "value", note, mine, np.asarray(theirs), error=worst))
+                    self.failures.append(
+                        Failure(trial, None, framework, "value", note, mine, np.asarray(theirs), error=worst)
+                    )
 
     # ---- one gradient -----------------------------------------------------------------------------------------------
 
@@ -316,14 +389,30 @@ class Judge:
         if self.settings.wants("differences") and count:
             settled |= self._along(trial, i, got, g.dtype, gradients, count, quiet=settled)
         if not settled and not truths and not self._last_failed(trial, i):
-            self._say(trial, i, "differences", "vjp", "undecided", note="no oracle resolves the gradient here; a torch= or jax= reference would")
+            self._say(
+                trial,
+                i,
+                "differences",
+                "vjp",
+                "undecided",
+                note="no oracle resolves the gradient here; a torch= or jax= reference would",
+            )
         if settled and not self._last_failed(trial, i):
             self.passed.append((trial, i))
 
     def _last_failed(self, trial: Trial, i: int) -> bool:
         return bool(self.failures) and any(f.trial is trial and f.position in (i, None) for f in self.failures[-4:])
 
-    def _against(self, trial: Trial, i: int, got: Array, dtype: np.dtype[Any], framework: str, truth: Truth, gradients: Gradients) -> str:
+    def _against(
+        self,
+        trial: Trial,
+        i: int,
+        got: Array,
+        dtype: np.dtype[Any],
+        framework: str,
+        truth: Truth,
+        gradients: Gradients,
+    ) -> str:
         """Entry by entry against one framework's gradient."""
         k = trial.sample.wrt.index(i)
         expected = np.asarray(truth.answer.gradients[k], np.float64)
@@ -341,41 +430,116 @@ class Judge:
             "error": float(error.reshape(-1)[worst]),
             "bound": float(bound.reshape(-1)[worst]),
             "resolution": float(np.median(bound)) / typical,
-            "ulps": float(error.max()) / (eps(dtype) * max(float(np.max(np.abs(expected[known]), initial=0.0)), scale, 1e-300)),
+            "ulps": float(error.max())
+            / (eps(dtype) * max(float(np.max(np.abs(expected[known]), initial=0.0)), scale, 1e-300)),
         }
         if not known.any():
-            self._say(trial, i, framework, "vjp", "undecided", note=f"{FRAMEWORKS[framework]} gradient is not finite here")
+            self._say(
+                trial,
+                i,
+                framework,
+                "vjp",
+                "undecided",
+                note=f"{FRAMEWORKS[framework]} gradient is not finite here",
+            )
             return "undecided"
         if not wrong.any():
             self._say(trial, i, framework, "vjp", "agrees", **figures)
             return "agrees"
         word, note = self._adjudicate(trial, i, got, expected, wrong, gradients, framework, truth)
         if word == "differs":
-            self.failures.append(Failure(trial, i, framework, "vjp", note, got, np.where(known, expected, got), error=figures["error"], bound=figures["bound"]))
+            self.failures.append(
+                Failure(
+                    trial,
+                    i,
+                    framework,
+                    "vjp",
+                    note,
+                    got,
+                    np.where(known, expected, got),
+                    error=figures["error"],
+                    bound=figures["bound"],
+                )
+            )
         self._say(trial, i, framework, "vjp", word, **figures, note=note)
         return word
 
-    def _adjudicate(self, trial: Trial, i: int, got: Array, expected: Array, wrong: Array, gradients: Gradients, framework: str, truth: Truth) -> tuple[str, str]:
+    def _adjudicate(
+        self,
+        trial: Trial,
+        i: int,
+        got: Array,
+        expected: Array,
+        wrong: Array,
+        gradients: Gradients,
+        framework: str,
+        truth: Truth,
+    ) -> tuple[str, str]:
         """A gradient that is not the framework's: wrong, another choice at a kink, or the framework's own slip."""
         rng = trial.sample.rng(11)
         v = directions(trial, i, rng, 1)[0] * wrong
         ray = slope(trial, {i: v}, refine=False)
         if self._smooth(ray):
             mine, theirs = float((got * v).sum()), float((expected * v).sum())
-            room = ray.bound + 64 * eps(np.asarray(gradients[i]).dtype) * (np.abs(got * v).sum() + np.abs(expected * v).sum())
+            room = ray.bound + 64 * eps(np.asarray(gradients[i]).dtype) * (
+                np.abs(got * v).sum() + np.abs(expected * v).sum()
+            )
             if abs(mine - ray.value) <= room < abs(theirs - ray.value) and ray.bound < 0.1 * abs(mine - theirs):
-                return "undecided", f"{FRAMEWORKS[framework]} gradient is not the derivative here, yours is: finite differences side with it"
+                return (
+                    "undecided",
+                    f"{FRAMEWORKS[framework]} gradient is not the derivative here, yours is: finite differences side with it",
+                )
             if abs(mine - ray.value) > room and ray.bound < 0.3 * abs(mine - theirs):
                 chosen = self._framework_choice(trial, i, got)
                 if chosen and self._near_kink(trial):
-                    return "subgradient", f"{chosen} choice: it follows from valid choices inside, but is no Clarke subgradient of the whole"
+                    return (
+                        "subgradient",
+                        f"{chosen} choice: it follows from valid choices inside, but is no Clarke subgradient of the whole",
+                    )
                 return "differs", ""
+        if self._proved(trial, i, v, got, expected):
+            return (
+                "undecided",
+                f"{FRAMEWORKS[framework]} gradient is further from the proved derivative than yours",
+            )
         hull = self._hull(trial)
         if hull is None or not hull.kinked.any():
             if not truth.confirmed:
-                return "undecided", f"{FRAMEWORKS[framework]} reverse and forward mode disagree with each other here: neither is truth alone"
+                return (
+                    "undecided",
+                    f"{FRAMEWORKS[framework]} reverse and forward mode disagree with each other here: neither is truth alone",
+                )
             return "differs", ""
         return self._at_kink(trial, i, hull, gradients)
+
+    def _proved(self, trial: Trial, i: int, v: Array, got: Array, expected: Array) -> bool:
+        """Whether balls enclose the slope of the wrong entries, and side with the rule to rounding: frameworks cancel too."""
+        found = self._enclosed(trial, i, v)
+        if found is None or found.kink:
+            return False
+        mine, theirs = float((got * v).sum()), float((expected * v).sum())
+        room = found.radius + 64 * eps(np.asarray(trial.sample.inputs[i]).dtype) * float(np.abs(got * v).sum())
+        return abs(mine - found.mid) <= room and abs(mine - found.mid) < 0.5 * abs(theirs - found.mid)
+
+    def _enclosed(self, trial: Trial, i: int, v: Array) -> ball.Enclosure | None:
+        """The proved slope along v, where the point is small and the forward runs on balls."""
+        work = trial.work
+        size = sum(int(np.size(x)) for x in work.sample.inputs if is_float(x))
+        if self.balls < 0 or not self.settings.wants("ball") or size > MOST_FOR_BALLS or not ball.availability():
+            return None
+        forward = partial(self.subject.plain or self.subject.forward, **trial.sample.static)
+        tangents = [v if k == i else None for k in range(len(work.sample.inputs))]
+        u = tuple(work.cotangents) if trial.packing[1] else work.cotangents[0]
+        try:
+            found = ball.enclose(forward, work.sample.inputs, tangents, u, budget=BALL_BUDGET)
+        except InputError:
+            found = None
+        if found is None:
+            # two refusals in a row: this forward does not run on balls
+            self.balls = -1 if self.balls == 1 else 1
+        else:
+            self.balls = 0
+        return found
 
     def _smooth(self, ray: Slope) -> bool:
         return bool(np.isfinite(ray.bound) and not ray.kinked)
@@ -385,24 +549,47 @@ class Judge:
         return hull is not None and bool(hull.kinked.any())
 
     def _at_kink(self, trial: Trial, i: int, hull: kink.Hull, gradients: Gradients) -> tuple[str, str]:
-        joined = np.concatenate([np.asarray(gradients[k], np.float64).reshape(-1) if _usable(gradients.get(k), trial, k) else np.zeros(np.size(trial.sample.inputs[k])) for k in trial.sample.wrt])
-        part = _part(trial, i)
         g = np.asarray(gradients[i], np.float64)
-        tolerance = max(kink.TOLERANCE, 16 * eps(np.asarray(gradients[i]).dtype))
-        together = all(_usable(gradients.get(k), trial, k) for k in trial.sample.wrt) and hull.holds(joined, tolerance=tolerance)
         chosen = self._framework_choice(trial, i, g)
-        if not together and not hull.holds(joined, part, tolerance):
+        if not self._valid(trial, i, hull, gradients):
             hull = self._hull(trial, thorough=True) or hull
-            together = all(_usable(gradients.get(k), trial, k) for k in trial.sample.wrt) and hull.holds(joined, tolerance=tolerance)
-        if together or (hull.holds(joined, part, tolerance) and not hull.kinked[part].any()):
-            if self.settings.subgradient in FRAMEWORKS and chosen != FRAMEWORKS[self.settings.subgradient] and not self._equals(trial, i, g, self.settings.subgradient):
-                return "differs", f"a valid subgradient, but not {FRAMEWORKS[self.settings.subgradient]} choice, which was asked for"
-            middle = hull.middle[part].reshape(g.shape)
-            close = np.allclose(g, middle, rtol=0, atol=tolerance * max(hull.size, 1e-300))
-            return "subgradient", f"a kink: {chosen or ('the midpoint' if close else 'another')} {'choice' if chosen else 'of the valid choices'}"
+            if not self._valid(trial, i, hull, gradients):
+                if chosen:
+                    return (
+                        "subgradient",
+                        f"{chosen} choice: it follows from valid choices inside, but is no Clarke subgradient of the whole",
+                    )
+                return "differs", "at a kink, outside the valid subgradients"
+        asked = self.settings.subgradient
+        if asked in FRAMEWORKS and not self._equals(trial, i, g, asked):
+            return "differs", f"a valid subgradient, but not {FRAMEWORKS[asked]} choice, which was asked for"
         if chosen:
-            return "subgradient", f"{chosen} choice: it follows from valid choices inside, but is no Clarke subgradient of the whole"
-        return "differs", "at a kink, outside the valid subgradients"
+            return "subgradient", f"a kink: {chosen} choice"
+        middle = hull.middle[_part(trial, i)].reshape(g.shape)
+        close = np.allclose(
+            g,
+            middle,
+            rtol=0,
+            atol=max(kink.TOLERANCE, 16 * eps(np.asarray(gradients[i]).dtype)) * max(hull.size, 1e-300),
+        )
+        return "subgradient", f"a kink: {'the midpoint' if close else 'another'} of the valid choices"
+
+    def _valid(self, trial: Trial, i: int, hull: kink.Hull, gradients: Gradients) -> bool:
+        """Whether one input's gradient is a valid choice, alone and together with those of the other inputs.
+
+        Where the joint choice is invalid and some input's is so alone, that input is to blame and not this one.
+        """
+        tolerance = max(kink.TOLERANCE, 16 * eps(np.asarray(gradients[i]).dtype))
+        alone = {
+            k: _usable(gradients.get(k), trial, k) and hull.distance_of(gradients[k], _part(trial, k)) <= tolerance
+            for k in trial.sample.wrt
+        }
+        if not alone[i]:
+            return False
+        if not all(alone.values()) or not hull.kinked[_part(trial, i)].any():
+            return True
+        joined = np.concatenate([np.asarray(gradients[k], np.float64).reshape(-1) for k in trial.sample.wrt])
+        return hull.holds(joined, tolerance=tolerance)
 
     def _equals(self, trial: Trial, i: int, g: Array, framework: str) -> bool:
         truth = self.truths.get(id(trial), {}).get(framework)
@@ -410,7 +597,12 @@ class Judge:
             return False
         theirs = np.asarray(truth.answer.gradients[trial.sample.wrt.index(i)], np.float64)
         width = np.asarray(trial.sample.inputs[i]).dtype
-        return bool((np.abs(g - theirs) <= 4 * allowed(theirs, truth.movement[i], self._scale(trial, i), width, truth.deviation.get(i, 0.0))).all())
+        return bool(
+            (
+                np.abs(g - theirs)
+                <= 4 * allowed(theirs, truth.movement[i], self._scale(trial, i), width, truth.deviation.get(i, 0.0))
+            ).all()
+        )
 
     def _framework_choice(self, trial: Trial, i: int, g: Array) -> str:
         return next((FRAMEWORKS[f] for f in self.truths.get(id(trial), {}) if self._equals(trial, i, g, f)), "")
@@ -430,12 +622,18 @@ class Judge:
         inputs = list(work.sample.inputs)
         for i, p in zip(work.sample.wrt, points, strict=True):
             x = inputs[i]
-            inputs[i] = p.astype(np.asarray(x).dtype) if isinstance(x, np.ndarray) else np.asarray(p, np.asarray(x).dtype)[()]
+            inputs[i] = (
+                p.astype(np.asarray(x).dtype) if isinstance(x, np.ndarray) else np.asarray(p, np.asarray(x).dtype)[()]
+            )
         try:
             if self.autodiff:
                 oracle = self.autodiff.get("torch") or next(iter(self.autodiff.values()))
                 base = _point(work)
-                answer = oracle.ask([Point(tuple(inputs), base.cotangents, base.packed, base.tangents)], work.sample.wrt, work.sample.static)[0]
+                answer = oracle.ask(
+                    [Point(tuple(inputs), base.cotangents, base.packed, base.tangents)],
+                    work.sample.wrt,
+                    work.sample.static,
+                )[0]
                 return np.concatenate([np.asarray(g, np.float64).reshape(-1) for g in answer.gradients])
             found = work.pull(inputs=tuple(inputs))
         except (Fault, InputError):
@@ -447,7 +645,16 @@ class Judge:
 
     # ---- without a reference ----------------------------------------------------------------------------------------
 
-    def _along(self, trial: Trial, i: int, got: Array, dtype: np.dtype[Any], gradients: Gradients, count: int, quiet: bool) -> bool:
+    def _along(
+        self,
+        trial: Trial,
+        i: int,
+        got: Array,
+        dtype: np.dtype[Any],
+        gradients: Gradients,
+        count: int,
+        quiet: bool,
+    ) -> bool:
         """Along random directions against differences; True where some oracle settled the gradient here."""
         name = trial.sample.names[i]
         subject_of = self._shadow(trial, i, got, dtype)
@@ -468,11 +675,22 @@ class Judge:
                 self._grow(name, abs(ray.value) / max(length, 1e-300))
             scale = self._scale(trial, i)
             spread = float(np.sqrt((((np.abs(got) + movement) * v) ** 2).sum()))
-            room = ray.bound + ROUNDINGS[name_of(dtype)] * eps(dtype) * spread + SCALE_ROUNDINGS[name_of(dtype)] * eps(dtype) * scale * length
+            room = (
+                ray.bound
+                + ROUNDINGS[name_of(dtype)] * eps(dtype) * spread
+                + SCALE_ROUNDINGS[name_of(dtype)] * eps(dtype) * scale * length
+            )
             error = abs(mine - ray.value)
             typical = max(_typical(got, scale) * _typical(v, 0.0), 1e-300)
-            figures = {"error": error, "bound": room, "resolution": room / typical, "ulps": error / max(eps(dtype) * max(spread, scale * length), 1e-300)}
-            resolved = np.isfinite(ray.bound) and ray.bound <= RESOLVED * max(spread, scale * length, abs(ray.value), 1e-300)
+            figures = {
+                "error": error,
+                "bound": room,
+                "resolution": room / typical,
+                "ulps": error / max(eps(dtype) * max(spread, scale * length), 1e-300),
+            }
+            resolved = np.isfinite(ray.bound) and ray.bound <= RESOLVED * max(
+                spread, scale * length, abs(ray.value), 1e-300
+            )
             if ray.kinked:
                 if error <= 1e-9 * max(abs(mine), abs(ray.value)) and ray.bound == 0:
                     continue
@@ -508,8 +726,14 @@ class Judge:
             if kind == "turned":
                 inputs[k] = Contract(trial, False, {}).other(x)
             elif k in trial.sample.wrt:
-                moved = np.asarray(x) + rng.choice([-1.0, 1.0], np.shape(x)) * rng.uniform(0.5, 1, np.shape(x)) * 2.0**-7 * unit(x)
-                inputs[k] = np.asarray(moved, np.asarray(x).dtype) if isinstance(x, np.ndarray) else np.asarray(moved, np.asarray(x).dtype)[()]
+                moved = np.asarray(x) + rng.choice([-1.0, 1.0], np.shape(x)) * rng.uniform(
+                    0.5, 1, np.shape(x)
+                ) * 2.0**-7 * unit(x)
+                inputs[k] = (
+                    np.asarray(moved, np.asarray(x).dtype)
+                    if isinstance(x, np.ndarray)
+                    else np.asarray(moved, np.asarray(x).dtype)[()]
+                )
         other = try_trial(self.subject, replace(trial.work.sample, inputs=tuple(inputs), kind=kind))
         if other is None or any(a.shape != b.shape for a, b in zip(other.values, trial.values, strict=True)):
             return
@@ -543,9 +767,16 @@ class Judge:
         widest = max((np.asarray(gradients[i]).dtype for i in wrt), key=eps)
         spread = float(np.sqrt(sum(((grads[i] * level[i]) ** 2).sum() for i in wrt)))
         length = float(np.sqrt(sum((self._scale(trial, i) ** 2) * (level[i] ** 2).sum() for i in wrt)))
-        room = ray.bound + (ROUNDINGS[name_of(widest)] * spread + SCALE_ROUNDINGS[name_of(widest)] * length) * eps(widest)
+        room = ray.bound + (ROUNDINGS[name_of(widest)] * spread + SCALE_ROUNDINGS[name_of(widest)] * length) * eps(
+            widest
+        )
         error = abs(mine - ray.value)
-        if ray.kinked or not np.isfinite(ray.bound) or ray.bound > RESOLVED * max(spread, length) or error <= max(room, 1e-6 * max(spread, length)):
+        if (
+            ray.kinked
+            or not np.isfinite(ray.bound)
+            or ray.bound > RESOLVED * max(spread, length)
+            or error <= max(room, 1e-6 * max(spread, length))
+        ):
             return
         if all(self._framework_choice(trial, i, grads[i]) for i in wrt):
             return
@@ -554,36 +785,33 @@ class Judge:
         self._say(trial, i, "kink", "vjp", "differs", error, room, note=note)
         self.failures.append(Failure(trial, i, "kink", "vjp", note, grads[i], None, level[i], ray, error, room))
 
-    def _ball(self, trial: Trial, i: int, got: Array, dtype: np.dtype[Any], movement: Array | float, quiet: bool) -> bool:
+    def _ball(
+        self, trial: Trial, i: int, got: Array, dtype: np.dtype[Any], movement: Array | float, quiet: bool
+    ) -> bool:
         """Against a proved enclosure, where the forward runs on balls; True where it settled the gradient."""
-        work = trial.work
-        size = sum(int(np.size(x)) for x in work.sample.inputs if is_float(x))
-        if self.balls < 0 or not self.settings.wants("ball") or size > MOST_FOR_BALLS or not ball.availability():
-            return False
-        forward = partial(self.subject.plain or self.subject.forward, **trial.sample.static)
         v = directions(trial, i, trial.sample.rng(16), 1)[0]
-        tangents = [v if k == i else None for k in range(len(work.sample.inputs))]
-        u = tuple(work.cotangents) if trial.packing[1] else work.cotangents[0]
-        try:
-            found = ball.enclose(forward, work.sample.inputs, tangents, u, budget=BALL_BUDGET)
-        except InputError:
-            found = None
-        if found is None:
-            # two refusals in a row: this forward does not run on balls
-            self.balls = -1 if self.balls == 1 else 1
-            return False
-        self.balls = 0
-        if not found.one_slope or found.kink:
+        found = self._enclosed(trial, i, v)
+        if found is None or found.kink:
             return False
         mine = float((got.astype(np.float64) * v).sum())
         length = float(np.sqrt((v**2).sum()))
         scale = self._scale(trial, i)
         spread = float(np.sqrt((((np.abs(got) + movement) * v) ** 2).sum()))
         unit_ = eps(dtype)
-        room = found.radius + ROUNDINGS[name_of(dtype)] * unit_ * spread + SCALE_ROUNDINGS[name_of(dtype)] * unit_ * scale * length + 2.0**-1000
+        room = (
+            found.radius
+            + ROUNDINGS[name_of(dtype)] * unit_ * spread
+            + SCALE_ROUNDINGS[name_of(dtype)] * unit_ * scale * length
+            + 2.0**-1000
+        )
         error = abs(mine - found.mid)
         typical = max(_typical(got, scale) * _typical(v, 0.0), 1e-300)
-        figures = {"error": error, "bound": room, "resolution": room / typical, "ulps": error / max(unit_ * max(spread, 1e-300), 1e-300)}
+        figures = {
+            "error": error,
+            "bound": room,
+            "resolution": room / typical,
+            "ulps": error / max(unit_ * max(spread, 1e-300), 1e-300),
+        }
         if error <= room:
             self._say(trial, i, "ball", "vjp", "agrees", **figures, note="proved at this point")
             return True
@@ -605,7 +833,19 @@ class Judge:
             g = np.asarray(gradients[i], np.float64)
             part = _part(trial, i)
             low, high = hull.low[part].reshape(g.shape), hull.high[part].reshape(g.shape)
-            self.failures.append(Failure(trial, i, "kink", "vjp", note, g, np.clip(g, low, high), error=figures["error"], bound=figures["bound"]))
+            self.failures.append(
+                Failure(
+                    trial,
+                    i,
+                    "kink",
+                    "vjp",
+                    note,
+                    g,
+                    np.clip(g, low, high),
+                    error=figures["error"],
+                    bound=figures["bound"],
+                )
+            )
             return False
         return True
 
@@ -672,7 +912,10 @@ class Judge:
         if "moves" not in work.__dict__:
             try:
                 point = _nudged(work, 0)
-                work.__dict__["moves"] = (work.pull(), work.pull([np.array(u) for u in point.cotangents], point.inputs))
+                work.__dict__["moves"] = (
+                    work.pull(),
+                    work.pull([np.array(u) for u in point.cotangents], point.inputs),
+                )
             except Fault:
                 work.__dict__["moves"] = ({}, {})
         base, moved = (m.get(i) for m in work.__dict__["moves"])
@@ -709,7 +952,10 @@ class Judge:
             ray = slope(trial, {i: v}, refine=False)
             # finite slopes on both sides: a derivative, or a kink that has subgradients
             sides = ((ray.right, ray.right_bound), (ray.left, ray.left_bound))
-            finite_slopes = all(np.isfinite(s) and b <= RESOLVED * max(abs(s), self.scales.get(trial.sample.names[i], 0.0), 1e-6) for s, b in sides)
+            finite_slopes = all(
+                np.isfinite(s) and b <= RESOLVED * max(abs(s), self.scales.get(trial.sample.names[i], 0.0), 1e-6)
+                for s, b in sides
+            )
             if not finite_slopes or abs(ray.value / v[index]) >= largest(np.asarray(trial.sample.inputs[i]).dtype):
                 expected = None
             elif expected is None and not self.truths.get(id(trial)):
@@ -717,10 +963,19 @@ class Judge:
                 expected[index] = ray.value / v[index]
         name = trial.sample.names[i]
         if expected is not None and trial.narrow and trial.sample.kind not in REGULAR and self._fits_wide(trial, i):
-            self.subject.warn(f"at sample {trial.sample.label} the gradient of {name!r} overflows in {np.asarray(trial.sample.inputs[i]).dtype}, not in float64")
+            self.subject.warn(
+                f"at sample {trial.sample.label} the gradient of {name!r} overflows in {np.asarray(trial.sample.inputs[i]).dtype}, not in float64"
+            )
             expected = None
         if expected is None:
-            self._say(trial, i, "contract", "nonfinite", "undecided", note=f"the gradient of {name!r} is {got[index]} at {list(index)}, and no oracle has a finite derivative there")
+            self._say(
+                trial,
+                i,
+                "contract",
+                "nonfinite",
+                "undecided",
+                note=f"the gradient of {name!r} is {got[index]} at {list(index)}, and no oracle has a finite derivative there",
+            )
             return
         note = f"the gradient of {name!r} is {got[index]} at {list(index)}, where the derivative is finite"
         self._say(trial, i, "contract", "nonfinite", "differs", float("nan"), note=note)
@@ -767,7 +1022,10 @@ def _largest_difference(a: Array | None, b: Array | None) -> float:
 
 def _tangents(trial: Trial) -> tuple[Array, ...]:
     rng = trial.sample.rng(2)
-    return tuple(np.asarray(rng.choice([-1.0, 1.0], np.shape(x)), np.asarray(x).dtype) for x in (trial.sample.inputs[i] for i in trial.sample.wrt))
+    return tuple(
+        np.asarray(rng.choice([-1.0, 1.0], np.shape(x)), np.asarray(x).dtype)
+        for x in (trial.sample.inputs[i] for i in trial.sample.wrt)
+    )
 
 
 def _point(trial: Trial) -> Point:
@@ -782,11 +1040,18 @@ def _nudged(trial: Trial, k: int) -> Point:
         if not is_float(x):
             return np.array(x) if isinstance(x, np.ndarray) else x
         dtype = np.asarray(x).dtype
-        moved = np.asarray(x).astype(np.float64) * (1 + rng.choice([-1.0, 1.0], np.shape(x)) * max(eps(dtype), 2.0**-52))
+        moved = np.asarray(x).astype(np.float64) * (
+            1 + rng.choice([-1.0, 1.0], np.shape(x)) * max(eps(dtype), 2.0**-52)
+        )
         moved = np.asarray(moved).astype(dtype)
         return moved if isinstance(x, np.ndarray) else moved[()]
 
-    return Point(tuple(nudge(x) for x in trial.sample.inputs), tuple(nudge(u) for u in trial.cotangents), trial.packing[1], _tangents(trial))
+    return Point(
+        tuple(nudge(x) for x in trial.sample.inputs),
+        tuple(nudge(u) for u in trial.cotangents),
+        trial.packing[1],
+        _tangents(trial),
+    )
 
 
 def _movement(base: Array, moved: Sequence[Array]) -> Array:

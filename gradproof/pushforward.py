@@ -55,12 +55,20 @@ def as_vjp(forward: Callable[..., Any], jvp: Any, constant: Sequence[str | int])
                 tangents = [np.array(z) for z in zeros]
                 tangents[k][index] = 1
                 columns = push(tangents)
-                g[index] = sum(float((np.asarray(u, np.float64) * np.asarray(c, np.float64)).sum()) for u, c in zip(cotangents, columns, strict=True))
-                total = [t + float(random[k][index]) * np.asarray(c, np.float64) for t, c in zip(total, columns, strict=True)]
+                g[index] = sum(
+                    float((np.asarray(u, np.float64) * np.asarray(c, np.float64)).sum())
+                    for u, c in zip(cotangents, columns, strict=True)
+                )
+                total = [
+                    t + float(random[k][index]) * np.asarray(c, np.float64) for t, c in zip(total, columns, strict=True)
+                ]
             gradients[i] = g.astype(zeros[k].dtype)
         for t, got in zip(total, push(random), strict=True):
             if not same(np.asarray(t, got.dtype), got, float(np.max(np.abs(t), initial=0.0))):
-                raise Fault("nonlinear", "the jvp of a random tangent is not the sum of its columns: it is not linear in the tangent")
+                raise Fault(
+                    "nonlinear",
+                    "the jvp of a random tangent is not the sum of its columns: it is not linear in the tangent",
+                )
         return tuple(gradients)
 
     return rule

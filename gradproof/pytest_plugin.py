@@ -67,7 +67,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture
 def assert_vjp() -> Callable[..., None]:
     """gradproof.assert_vjp with the run's seed and number of points: raises AssertionError that explains."""
-    from gradproof.check import assert_vjp
+    from gradproof.checking import assert_vjp
 
     def run(forward: Callable[..., Any], vjp: Callable[..., Any], inputs: Any, **options: Any) -> None:
         __tracebackhide__ = True

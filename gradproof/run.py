@@ -44,7 +44,7 @@ def check_all(
     quiet: bool = False,
 ) -> Run:
     """Check in order, with `first_failure` up to the first that is refused. Ctrl-C keeps what was done."""
-    from gradproof.check import check
+    from gradproof.checking import check
 
     run = Run()
     try:

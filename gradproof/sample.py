@@ -22,7 +22,19 @@ from gradproof.shapes import Shapes, draw_sizes
 Array = np.ndarray[Any, Any]
 
 # regular points come first: they set the scale that the hard ones are judged on
-VALUES = ("random", "drawn", "zeros", "ties", "extreme", "random", "whole", "saturated", "negative", "small", "edge")
+VALUES = (
+    "random",
+    "drawn",
+    "zeros",
+    "ties",
+    "extreme",
+    "random",
+    "whole",
+    "saturated",
+    "negative",
+    "small",
+    "edge",
+)
 SHAPES = ("distinct", "distinct", "square", "one", "ones", "free", "one", "distinct")
 
 
@@ -86,7 +98,9 @@ def _diagonal(a: Array) -> bool:
     return bool((a * (1 - np.eye(a.shape[-1])) == 0).all()) and bool((a == a.flat[0]).all())
 
 
-def vary(rng: np.random.Generator, x: Array, kind: str, keep: frozenset[str], shape: tuple[int, ...] | None = None) -> Array:
+def vary(
+    rng: np.random.Generator, x: Array, kind: str, keep: frozenset[str], shape: tuple[int, ...] | None = None
+) -> Array:
     """Another array like `x`, of its dtype: fresh values of one kind, the kept structure intact."""
     x = np.asarray(x)
     shape = x.shape if shape is None else shape
@@ -182,7 +196,10 @@ class Declared:
         kind = VALUES[(index + index // len(SHAPES)) % len(VALUES)]
         variant = variants[(index + attempt) % len(variants)]
         pool = np.random.default_rng((self.seed, index % len(SHAPES), index % len(variants), attempt))
-        static = {**{k: v[int(pool.integers(len(v)))] for k, v in self.equation.static.items()}, **variant.pinned}
+        static = {
+            **{k: v[int(pool.integers(len(v)))] for k, v in self.equation.static.items()},
+            **variant.pinned,
+        }
         if shape_kind == "one":
             symbols = variant.shapes.symbols
             pick = 0 if index % len(SHAPES) == 3 else int(pool.integers(len(symbols) or 1))
@@ -192,7 +209,16 @@ class Declared:
             return None
         return self.at(index, kind, variant.shapes, sizes, static, shape_kind, rng)
 
-    def at(self, index: int, kind: str, shapes: Shapes, sizes: dict[str, int], static: dict[str, Any], shape_kind: str, rng: np.random.Generator) -> Sample:
+    def at(
+        self,
+        index: int,
+        kind: str,
+        shapes: Shapes,
+        sizes: dict[str, int],
+        static: dict[str, Any],
+        shape_kind: str,
+        rng: np.random.Generator,
+    ) -> Sample:
         equation = self.equation
         names = tuple(slot.name for slot in shapes.inputs)
         inputs = []
@@ -200,9 +226,32 @@ class Declared:
             x = equation.domain_of(name).draw(rng, shape, kind, sizes)
             inputs.append(x.astype(self.dtype) if x.dtype.kind == "f" else x)
         wrt = tuple(i for i, name in enumerate(names) if name not in equation.constant and is_float(inputs[i]))
-        point = tie_across(rng, inputs, [i for i in wrt if equation.domain_of(names[i]).word == "real"]) if kind == "ties" else tuple(inputs)
+        point = (
+            tie_across(rng, inputs, [i for i in wrt if equation.domain_of(names[i]).word == "real"])
+            if kind == "ties"
+            else tuple(inputs)
+        )
         free = {k: v for k, v in sizes.items() if k in shapes.symbols and k not in static}
         return Sample(index, self.seed, kind, point, names, wrt, static, free, shape_kind)
+
+    def resize(self, sample: Sample, sizes: dict[str, int]) -> Sample | None:
+        """The same kind of sample at other sizes; None where they do not fit."""
+        shapes = next(
+            (
+                v.shapes
+                for v in self.equation.variants
+                if v.names == sample.names and all(sample.static.get(k) == p for k, p in v.pinned.items())
+            ),
+            None,
+        )
+        every = {**sizes, **{k: v for k, v in sample.static.items() if isinstance(v, int)}}
+        if (
+            shapes is None
+            or set(sizes) != {s for s in shapes.symbols if s not in sample.static}
+            or not shapes.fits(every)
+        ):
+            return None
+        return self.at(sample.index, sample.kind, shapes, every, sample.static, sample.shape_kind, sample.rng(60))
 
     def empty(self, index: int) -> Sample | None:
         """A sample whose first axis has size 0, where the declaration has one."""
@@ -210,7 +259,9 @@ class Declared:
         static = {**{k: v[0] for k, v in self.equation.static.items()}, **variant.pinned}
         if not variant.shapes.symbols:
             return None
-        sizes = draw_sizes(variant.shapes, f"zero {variant.shapes.symbols[0]}", static, np.random.default_rng(self.seed))
+        sizes = draw_sizes(
+            variant.shapes, f"zero {variant.shapes.symbols[0]}", static, np.random.default_rng(self.seed)
+        )
         rng = np.random.default_rng((self.seed, index))
         return None if sizes is None else self.at(index, "empty", variant.shapes, sizes, static, "zero", rng)
 
@@ -242,10 +293,20 @@ class Given:
         self.wrt = tuple(i for i, x in enumerate(self.first) if is_float(x) and i not in self.constant)
         for i, d in self.domains.items():
             if is_float(self.first[i]) and not d.contains(self.first[i]):
-                raise InputError(f"input {self.names[i]!r} lies outside its domain '{d}'; give a point inside, or another domain=")
+                raise InputError(
+                    f"input {self.names[i]!r} lies outside its domain '{d}'; give a point inside, or another domain="
+                )
         points = [self.first] if self.sampler is None else [self.first, self._call(1), self._call(2)]
-        self.keep = {i: frozenset.intersection(*(structure(np.asarray(p[i])) for p in points)) for i, x in enumerate(self.first) if isinstance(x, np.ndarray)}
-        self.kept = tuple(f"{self.names[i]}: {', '.join(sorted(words))}" for i, words in self.keep.items() if words and i not in self.domains)
+        self.keep = {
+            i: frozenset.intersection(*(structure(np.asarray(p[i])) for p in points))
+            for i, x in enumerate(self.first)
+            if isinstance(x, np.ndarray)
+        }
+        self.kept = tuple(
+            f"{self.names[i]}: {', '.join(sorted(words))}"
+            for i, words in self.keep.items()
+            if words and i not in self.domains
+        )
 
     def _call(self, index: int) -> tuple[Any, ...]:
         assert self.sampler is not None
@@ -254,9 +315,13 @@ class Given:
             if not isinstance(point, tuple):
                 raise InputError(f"the sampler gave {type(point).__name__}; expected a tuple of the forward's inputs")
             if hasattr(self, "first") and len(point) != len(self.first):
-                raise InputError(f"the sampler gave {len(point)} inputs after {len(self.first)}; expected the same number every time")
+                raise InputError(
+                    f"the sampler gave {len(point)} inputs after {len(self.first)}; expected the same number every time"
+                )
         if len(points) == 2 and not _same(points[0], points[1]):
-            raise InputError("the sampler gives two different points for one seed; draw only from the generator it is handed")
+            raise InputError(
+                "the sampler gives two different points for one seed; draw only from the generator it is handed"
+            )
         return points[0]
 
     def draw(self, index: int, attempt: int = 0) -> Sample | None:
@@ -269,7 +334,11 @@ class Given:
             shape_kind = SHAPES[(index // 2) % len(SHAPES)]
             if shape_kind == "one":
                 symbols = self.shapes.symbols
-                shape_kind = f"one {symbols[0 if index // 2 == 3 else int(rng.integers(len(symbols)))]}" if symbols else "distinct"
+                shape_kind = (
+                    f"one {symbols[0 if index // 2 == 3 else int(rng.integers(len(symbols)))]}"
+                    if symbols
+                    else "distinct"
+                )
             sizes = draw_sizes(self.shapes, shape_kind, {}, rng)
             if sizes is None:
                 return None
@@ -297,13 +366,24 @@ class Given:
         if i in self.domains:
             return _like(x, self.domains[i].draw(rng, np.shape(x), kind, {}))
         if not isinstance(x, np.ndarray) or not is_float(x):
-            return _vary_whole(rng, x, kind, self.keep.get(i, frozenset()), x.shape) if isinstance(x, np.ndarray) and x.dtype.kind in "iu" and x.size else freeze(x)
+            return (
+                _vary_whole(rng, x, kind, self.keep.get(i, frozenset()), x.shape)
+                if isinstance(x, np.ndarray) and x.dtype.kind in "iu" and x.size
+                else freeze(x)
+            )
         keep = self.keep.get(i, frozenset())
         if keep & {"values 0/1", "a permutation", "rows summing to 1", "symmetric", "sorted", "integers"}:
             return freeze(x)
         return _range_of(x.dtype, harden(rng, x.astype(np.float64), kind, "all >= 0" in keep), kind).astype(x.dtype)
 
-    def _vary(self, rng: np.random.Generator, point: tuple[Any, ...], kind: str, shapes: list[tuple[int, ...]] | None, sizes: Mapping[str, int]) -> tuple[Any, ...]:
+    def _vary(
+        self,
+        rng: np.random.Generator,
+        point: tuple[Any, ...],
+        kind: str,
+        shapes: list[tuple[int, ...]] | None,
+        sizes: Mapping[str, int],
+    ) -> tuple[Any, ...]:
         varied = []
         for i, x in enumerate(point):
             shape = np.shape(x) if shapes is None else shapes[i]
@@ -321,6 +401,13 @@ class Given:
     def _sample(self, index: int, kind: str, point: tuple[Any, ...], sizes: dict[str, int], shape_kind: str) -> Sample:
         return Sample(index, self.seed, kind, point, self.names, self.wrt, {}, sizes, shape_kind)
 
+    def resize(self, sample: Sample, sizes: dict[str, int]) -> Sample | None:
+        """The same kind of sample at other sizes, where shapes= lets it be made."""
+        if self.shapes is None or not self.shapes.fits(sizes):
+            return None
+        point = self._vary(sample.rng(60), self.first, sample.kind, self.shapes.input_shapes(sizes), sizes)
+        return self._sample(sample.index, sample.kind, point, sizes, sample.shape_kind)
+
     def empty(self, index: int) -> Sample | None:
         """A sample with an axis of size 0, where shapes= lets one be made."""
         if self.shapes is None or not self.shapes.symbols:
@@ -329,7 +416,13 @@ class Given:
         sizes = draw_sizes(self.shapes, f"zero {self.shapes.symbols[0]}", {}, rng)
         if sizes is None:
             return None
-        return self._sample(index, "empty", self._vary(rng, self.first, "random", self.shapes.input_shapes(sizes), sizes), sizes, "zero")
+        return self._sample(
+            index,
+            "empty",
+            self._vary(rng, self.first, "random", self.shapes.input_shapes(sizes), sizes),
+            sizes,
+            "zero",
+        )
 
 
 def _like(x: Any, fresh: Array) -> Any:
@@ -363,7 +456,9 @@ def _constant_positions(constant: Sequence[str | int], names: tuple[str, ...]) -
         elif isinstance(item, int) and -len(names) <= item < len(names):
             positions.add(item % len(names))
         else:
-            raise InputError(f"constant={item!r} names no input; the inputs are {', '.join(names)} (or their numbers from 0)")
+            raise InputError(
+                f"constant={item!r} names no input; the inputs are {', '.join(names)} (or their numbers from 0)"
+            )
     return positions
 
 
@@ -378,6 +473,8 @@ def _domains(domain: Any, names: tuple[str, ...]) -> dict[int, Domain]:
     interval = isinstance(domain, tuple) and len(domain) == 2 and all(isinstance(v, int | float) for v in domain)
     if isinstance(domain, list | tuple) and not interval:
         if len(domain) != len(names):
-            raise InputError(f"domain= has {len(domain)} entries for {len(names)} inputs ({', '.join(names)}); give one each, None where it counts as real")
+            raise InputError(
+                f"domain= has {len(domain)} entries for {len(names)} inputs ({', '.join(names)}); give one each, None where it counts as real"
+            )
         return {i: Domain.of(word, repr(names[i])) for i, word in enumerate(domain) if word is not None}
     return {i: Domain.of(domain, repr(name)) for i, name in enumerate(names)}

@@ -102,7 +102,9 @@ class Shapes:
     def parse(cls, text: str, static: Iterable[str] = ()) -> Shapes:
         """Read a shape string; raises DeclarationError, in one line, where it contradicts itself."""
         if not isinstance(text, str) or text.count("->") != 1:
-            raise DeclarationError(f"shape string {text!r}: expected one '->' between inputs and outputs, such as 'x: n d -> z: n'")
+            raise DeclarationError(
+                f"shape string {text!r}: expected one '->' between inputs and outputs, such as 'x: n d -> z: n'"
+            )
         left, right = text.split("->")
         if not left.strip():
             raise DeclarationError(f"shape string {text!r}: no input before '->'; expected such as 'x: n d -> z: n'")
@@ -110,7 +112,9 @@ class Shapes:
         names = [slot.name for slot in (*shapes.inputs, *shapes.outputs)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise DeclarationError(f"shape string {text!r}: {twice[0]!r} is declared twice; give each array a name of its own")
+            raise DeclarationError(
+                f"shape string {text!r}: {twice[0]!r} is declared twice; give each array a name of its own"
+            )
         known = set(shapes.symbols) | set(static)
         for slot in (*shapes.inputs, *shapes.outputs):
             for axis in slot.axes:
@@ -143,13 +147,17 @@ class Shapes:
     def bind(self, arrays: Sequence[object], static: Mapping[str, int] | None = None) -> Sizes:
         """The size of each symbol, read off the arrays; raises InputError where they do not fit the string."""
         if len(arrays) != len(self.inputs):
-            raise InputError(f"shape string {self.text!r} names {len(self.inputs)} inputs, {len(arrays)} were given; give one array each")
+            raise InputError(
+                f"shape string {self.text!r} names {len(self.inputs)} inputs, {len(arrays)} were given; give one array each"
+            )
         sizes: Sizes = {k: v for k, v in (static or {}).items() if isinstance(v, int)}
         found: dict[str, str] = {}
         for slot, array in zip(self.inputs, arrays, strict=True):
             shape = np.shape(array)  # type: ignore[arg-type]  # anything with a shape, NumPy's own rule
             if len(shape) != len(slot.axes):
-                raise InputError(f"input {slot.name!r} has shape {shape}; the shape string {self.text!r} gives it {len(slot.axes)} axes ('{slot}')")
+                raise InputError(
+                    f"input {slot.name!r} has shape {shape}; the shape string {self.text!r} gives it {len(slot.axes)} axes ('{slot}')"
+                )
             for axis, n in zip(slot.axes, shape, strict=True):
                 if axis.symbol and axis.text not in sizes:
                     sizes[axis.text] = n
@@ -166,7 +174,9 @@ class Shapes:
         return sizes
 
 
-def draw_sizes(shapes: Shapes, kind: str, static: Mapping[str, object], rng: np.random.Generator, largest: int = 7) -> Sizes | None:
+def draw_sizes(
+    shapes: Shapes, kind: str, static: Mapping[str, object], rng: np.random.Generator, largest: int = 7
+) -> Sizes | None:
     """Sizes of one kind, or None where the shape string has none such.
 
     kind: `distinct` (all sizes different and above 1), `square` (all equal), `ones` (all 1), `free` (1 to `largest`),

@@ -35,7 +35,9 @@ class Slope:
         """Whether the slopes on the two sides plainly differ."""
         gap = abs(self.right - self.left)
         reach = self.right_bound + self.left_bound
-        return bool(np.isfinite(gap) and np.isfinite(reach) and gap > reach + KINK * max(abs(self.right), abs(self.left)))
+        return bool(
+            np.isfinite(gap) and np.isfinite(reach) and gap > reach + KINK * max(abs(self.right), abs(self.left))
+        )
 
 
 def unit(x: Any) -> float:
@@ -67,7 +69,11 @@ def level_directions(trial: Trial, rng: np.random.Generator) -> dict[int, Array]
     values, inverse = np.unique(joined, return_inverse=True)
     if values.size == joined.size:
         return None
-    sizes = np.where(values == 0, 0.0, rng.choice([-1.0, 1.0], values.shape) * np.abs(values) * rng.integers(4, 9, values.shape) / 8)
+    sizes = np.where(
+        values == 0,
+        0.0,
+        rng.choice([-1.0, 1.0], values.shape) * np.abs(values) * rng.integers(4, 9, values.shape) / 8,
+    )
     moved = sizes[inverse.reshape(-1)]
     found, start = {}, 0
     for i, x in points.items():
@@ -83,16 +89,21 @@ def slope(trial: Trial, v: Mapping[int, Array], refine: bool = True) -> Slope:
     extended = any(x.dtype.itemsize > 8 for x in points.values())
     phi = work.ray(v, np.longdouble if extended else np.float64)
     estimate = derivative(phi, SPAN, precision="longdouble" if extended else "float64")
-    if not np.isfinite(estimate.bound[0]) and any((x == 0).any() for x in points.values()):
-        # perhaps the end of a domain: step inwards only
-        if all((v[i][x == 0] > 0).all() for i, x in points.items()):
-            estimate = derivative(phi, SPAN, side=1)
+    zeros = {i: x == 0 for i, x in points.items()}
+    inwards = any(z.any() for z in zeros.values()) and all((v[i][z] > 0).all() for i, z in zeros.items())
+    if not np.isfinite(estimate.bound[0]) and inwards:
+        estimate = derivative(phi, SPAN, side=1)  # perhaps the end of a domain: step inwards only
     # outputs are rounded to half an ulp each, also where the rounded values happen to stand still
     step = float(estimate.step[0])
     rounding = 2 * _rounding(work, extended) / step if np.isfinite(step) and step > 0 else 0.0
-    figures = {k: float(getattr(estimate, k)[0]) for k in ("value", "right", "left")}
-    bounds = {k: float(getattr(estimate, k)[0]) + rounding for k in ("bound", "right_bound", "left_bound")}
-    found = Slope(**figures, **bounds)
+    found = Slope(
+        float(estimate.value[0]),
+        float(estimate.bound[0]) + rounding,
+        float(estimate.right[0]),
+        float(estimate.right_bound[0]) + rounding,
+        float(estimate.left[0]),
+        float(estimate.left_bound[0]) + rounding,
+    )
     if not refine or extended or found.kinked or found.bound <= SHARP * abs(found.value):
         return found
     exact = complex_step(phi, SPAN, estimate)
@@ -103,5 +114,9 @@ def slope(trial: Trial, v: Mapping[int, Array], refine: bool = True) -> Slope:
 
 def _rounding(work: Trial, extended: bool) -> float:
     """The rounding of <u, f> when every output is off by half an ulp."""
-    total = sum(float(((np.asarray(u, np.float64) * np.asarray(y, np.float64)) ** 2).sum()) for u, y in zip(work.cotangents, work.values, strict=True) if is_float(y))
+    total = sum(
+        float(((np.asarray(u, np.float64) * np.asarray(y, np.float64)) ** 2).sum())
+        for u, y in zip(work.cotangents, work.values, strict=True)
+        if is_float(y)
+    )
     return (2.0**-64 if extended else 2.0**-53) * float(np.sqrt(total))

@@ -54,7 +54,15 @@ class Subject:
         self.evaluations["forward"] += 1
         return outputs(self.forward(*inputs, **static))
 
-    def pull(self, cotangents: Sequence[Array], packed: bool, inputs: Sequence[Any], names: Sequence[str], wrt: Sequence[int], static: Mapping[str, Any]) -> Gradients:
+    def pull(
+        self,
+        cotangents: Sequence[Array],
+        packed: bool,
+        inputs: Sequence[Any],
+        names: Sequence[str],
+        wrt: Sequence[int],
+        static: Mapping[str, Any],
+    ) -> Gradients:
         """The rule's gradients by input position (None where it gives none); raises Fault."""
         self.evaluations["vjp"] += 1
         cotangent = tuple(cotangents) if packed else cotangents[0]
@@ -63,7 +71,12 @@ class Subject:
         except Fault:
             raise
         except Exception as error:  # a rule may raise anything: that is what is judged
-            raise Fault("raises", f"the vjp raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}".rstrip(": ")) from error
+            raise Fault(
+                "raises",
+                f"the vjp raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}".rstrip(
+                    ": "
+                ),
+            ) from error
         return self._read(raw, names, wrt)
 
     def _read(self, raw: Any, names: Sequence[str], wrt: Sequence[int]) -> Gradients:
@@ -71,7 +84,10 @@ class Subject:
         if isinstance(raw, Mapping):
             unknown = [k for k in raw if k not in names]
             if unknown:
-                raise Fault("count", f"the vjp returned a gradient for {unknown[0]!r}, which is no input; the inputs are {', '.join(names)}")
+                raise Fault(
+                    "count",
+                    f"the vjp returned a gradient for {unknown[0]!r}, which is no input; the inputs are {', '.join(names)}",
+                )
             given = {names.index(k): v for k, v in raw.items()}
         elif isinstance(raw, tuple):
             if len(raw) == len(names):
@@ -79,13 +95,22 @@ class Subject:
             elif len(raw) == len(wrt):
                 given = dict(zip(wrt, raw, strict=True))
             else:
-                raise Fault("count", f"the vjp returned {len(raw)} gradients for {len(names)} inputs ({', '.join(names)})")
+                raise Fault(
+                    "count",
+                    f"the vjp returned {len(raw)} gradients for {len(names)} inputs ({', '.join(names)})",
+                )
         elif isinstance(raw, np.ndarray | np.generic | float | int) or raw is None:
             if len(wrt) != 1:
-                raise Fault("count", f"the vjp returned a bare {_kind(raw)} for {len(wrt)} differentiated inputs; expected a tuple or a dict")
+                raise Fault(
+                    "count",
+                    f"the vjp returned a bare {_kind(raw)} for {len(wrt)} differentiated inputs; expected a tuple or a dict",
+                )
             given = {wrt[0]: raw}
         else:
-            raise Fault("type", f"the vjp returned a {type(raw).__name__}; expected a tuple by position, a dict by name, or one array")
+            raise Fault(
+                "type",
+                f"the vjp returned a {type(raw).__name__}; expected a tuple by position, a dict by name, or one array",
+            )
         gradients: Gradients = {}
         for i, g in given.items():
             if i not in wrt:
@@ -107,7 +132,9 @@ def outputs(raw: Any) -> tuple[tuple[Array, ...], bool]:
     arrays = []
     for value in values:
         if value is None or isinstance(value, str | dict | tuple | list):
-            raise InputError(f"the forward returned a {type(value).__name__}; expected an array, a number or a tuple of them")
+            raise InputError(
+                f"the forward returned a {type(value).__name__}; expected an array, a number or a tuple of them"
+            )
         arrays.append(np.asarray(value))
     return tuple(arrays), packed
 

@@ -50,11 +50,20 @@ def largest(dtype: np.dtype[Any]) -> float:
     return 3.38e38 if name == "bfloat16" else float(np.finfo(dtype).max)
 
 
-def allowed(expected: Array, movement: Array | float, scale: float, dtype: np.dtype[Any], deviation: Array | float = 0.0) -> Array:
+def allowed(
+    expected: Array,
+    movement: Array | float,
+    scale: float,
+    dtype: np.dtype[Any],
+    deviation: Array | float = 0.0,
+) -> Array:
     """Per entry, what a right rule of this dtype may differ from `expected` (float64).
 
     movement: in units of eps; deviation: how far a reference run in this dtype is from its float64 value.
     """
     unit = eps(dtype)
-    spread = ROUNDINGS[name_of(dtype)] * unit * (np.abs(expected) + movement) + SCALE_ROUNDINGS[name_of(dtype)] * unit * scale
+    spread = (
+        ROUNDINGS[name_of(dtype)] * unit * (np.abs(expected) + movement)
+        + SCALE_ROUNDINGS[name_of(dtype)] * unit * scale
+    )
     return np.asarray(spread + 4 * np.abs(deviation) + 16 * tiny(dtype))

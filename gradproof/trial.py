@@ -33,7 +33,11 @@ def draw_cotangents(rng: np.random.Generator, values: Sequence[Array], index: in
 
 
 def finite(values: Sequence[Array]) -> bool:
-    return all(bool(np.isfinite(np.asarray(y, np.float64) if y.dtype.name == "bfloat16" else y).all()) for y in values if y.dtype.kind in "fcV")
+    return all(
+        bool(np.isfinite(np.asarray(y, np.float64) if y.dtype.name == "bfloat16" else y).all())
+        for y in values
+        if y.dtype.kind in "fcV"
+    )
 
 
 def upcast(x: Any, dtype: Any = np.float64) -> Any:
@@ -71,7 +75,9 @@ class Trial:
         """The rule at this point (or another of the same form); raises Fault."""
         s = self.sample
         u = [np.array(c) for c in self.cotangents] if cotangents is None else cotangents
-        return self.subject.pull(u, self.packing[1], self.inputs() if inputs is None else inputs, s.names, s.wrt, s.static)
+        return self.subject.pull(
+            u, self.packing[1], self.inputs() if inputs is None else inputs, s.names, s.wrt, s.static
+        )
 
     @cached_property
     def narrow(self) -> bool:
@@ -102,9 +108,17 @@ class Trial:
     def ray(self, directions: Mapping[int, Array], precision: Any = np.float64) -> Callable[[Any], Array]:
         """t -> [<u, f(x + t v) - f(x)>], moving every input that has a direction; t may be complex."""
         static, subject = self.sample.static, self.subject
-        base = [upcast(x, precision) if is_float(x) and np.asarray(x).dtype != np.dtype(precision) else x for x in self.sample.inputs]
-        moving = [(i, np.asarray(base[i]), np.asarray(v, precision), isinstance(base[i], np.ndarray)) for i, v in directions.items()]
-        weights = [(k, np.asarray(u, precision).reshape(-1)) for k, u in enumerate(self.cotangents) if is_float(self.values[k])]
+        base = [
+            upcast(x, precision) if is_float(x) and np.asarray(x).dtype != np.dtype(precision) else x
+            for x in self.sample.inputs
+        ]
+        moving = [
+            (i, np.asarray(base[i]), np.asarray(v, precision), isinstance(base[i], np.ndarray))
+            for i, v in directions.items()
+        ]
+        weights = [
+            (k, np.asarray(u, precision).reshape(-1)) for k, u in enumerate(self.cotangents) if is_float(self.values[k])
+        ]
         same = all(a is b for a, b in zip(base, self.sample.inputs, strict=True))
         start = [np.asarray(y).reshape(-1) for y in (self.values if same else subject.value(base, static))]
 

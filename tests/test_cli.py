@@ -166,16 +166,16 @@ def test_our_own_fault_is_exit_code_3_with_a_traceback(project, capsys, monkeypa
 
 
 def test_an_interrupted_report_writes_what_was_done_and_is_exit_code_130(project, capsys, monkeypatch):
-    import gradproof.check
+    import gradproof.checking
 
-    right = gradproof.check.check
+    right = gradproof.checking.check
 
     def interrupted(equation, **options):
         if equation.name == "stretch":
             raise KeyboardInterrupt
         return right(equation, **options)
 
-    monkeypatch.setattr(gradproof.check, "check", interrupted)
+    monkeypatch.setattr(gradproof.checking, "check", interrupted)
     assert run(["report", *QUICK, "--json", "out.json"]) == 130
     data = json.loads(Path("out.json").read_text(encoding="utf-8"))
     assert data["complete"] is False

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradproof
-import gradproof.check  # loaded here: a run inside the run must not load numpy anew
+import gradproof.checking  # loaded here: a run inside the run must not load numpy anew
 from gradproof import defaults, verdict
 
 pytest_plugins = ["pytester"]
@@ -111,7 +111,7 @@ def test_a_fault_of_the_engine_keeps_its_traceback(suite):
 def test_fault(monkeypatch):
     def broken(*given):
         raise RuntimeError("a fault of ours")
-    monkeypatch.setattr("gradproof.check._run", broken)
+    monkeypatch.setattr("gradproof.checking._run", broken)
     gradproof.check_vjp(sine, sine_vjp, (X,))
 """)
     )

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, note, strategies, target
 
-from gradproof.check import check
+from gradproof.checking import check
 from gradproof.config import find_project
 from gradproof.sample import Declared
 from gradproof.verdict import REFUSED

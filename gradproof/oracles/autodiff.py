@@ -42,10 +42,15 @@ class Answer:
         """Whether forward mode says the same as reverse mode (or there is no forward mode to ask)."""
         if self.along is None:
             return True
-        terms = [np.asarray(g, np.float64).reshape(-1) * np.asarray(v, np.float64).reshape(-1) for g, v in zip(self.gradients, tangents, strict=True)]
+        terms = [
+            np.asarray(g, np.float64).reshape(-1) * np.asarray(v, np.float64).reshape(-1)
+            for g, v in zip(self.gradients, tangents, strict=True)
+        ]
         total = float(sum(t.sum() for t in terms))
         size = float(np.sqrt(sum((t**2).sum() for t in terms)))
-        return bool(abs(total - self.along) <= tolerance * max(size, abs(self.along))) or not np.isfinite(total - self.along)
+        return bool(abs(total - self.along) <= tolerance * max(size, abs(self.along))) or not np.isfinite(
+            total - self.along
+        )
 
 
 class Autodiff:
@@ -68,7 +73,9 @@ class Autodiff:
             raise
         except Exception as error:  # a stranger's framework forward may raise anything
             first = str(error).splitlines()[0] if str(error) else ""
-            raise InputError(f"the {self.framework} forward raised {type(error).__name__}: {first}; it takes the same inputs as the forward") from error
+            raise InputError(
+                f"the {self.framework} forward raised {type(error).__name__}: {first}; it takes the same inputs as the forward"
+            ) from error
 
     def _ask_one(self, point: Point, wrt: Sequence[int], static: dict[str, Any]) -> Answer:
         cotangent = tuple(point.cotangents) if point.packed else point.cotangents[0]
@@ -101,7 +108,9 @@ class Autodiff:
 
     def _batch(self, batched: Any, points: list[Point]) -> list[Answer]:
         first = points[0]
-        inputs = [np.stack([np.asarray(p.inputs[i]) for p in points]) if _mapped(x) else x for i, x in enumerate(first.inputs)]
+        inputs = [
+            np.stack([np.asarray(p.inputs[i]) for p in points]) if _mapped(x) else x for i, x in enumerate(first.inputs)
+        ]
         cotangents = tuple(np.stack([p.cotangents[k] for p in points]) for k in range(len(first.cotangents)))
         tangents = tuple(np.stack([p.tangents[k] for p in points]) for k in range(len(first.tangents)))
         got = batched(inputs, cotangents if first.packed else cotangents[0], tangents)
@@ -129,4 +138,10 @@ def _pair(cotangents: Sequence[Array], tangent: Any) -> float | None:
     if tangent is None:
         return None
     along = outputs(tangent)[0]
-    return float(sum((np.asarray(u, np.float64).reshape(-1) @ np.asarray(a, np.float64).reshape(-1)) for u, a in zip(cotangents, along, strict=True) if is_float(a)))
+    return float(
+        sum(
+            (np.asarray(u, np.float64).reshape(-1) @ np.asarray(a, np.float64).reshape(-1))
+            for u, a in zip(cotangents, along, strict=True)
+            if is_float(a)
+        )
+    )

@@ -49,7 +49,9 @@ def same(a: Array | None, b: Array | None, scale: float = 0.0) -> bool:
         largest = max(float(np.nanmax(np.abs(x), initial=0.0)), float(np.nanmax(np.abs(y), initial=0.0)), scale)
         if not np.isfinite(largest):
             return bool(np.array_equal(x, y, equal_nan=True))
-        within = np.abs(x - y) <= REPEAT_ROUNDINGS.get(a.dtype.name, MOST_REPEAT_ROUNDINGS) * eps(a.dtype) * largest + 16 * tiny(a.dtype)
+        within = np.abs(x - y) <= REPEAT_ROUNDINGS.get(a.dtype.name, MOST_REPEAT_ROUNDINGS) * eps(
+            a.dtype
+        ) * largest + 16 * tiny(a.dtype)
     return bool((within | (np.isnan(x) & np.isnan(y)) | (x == y)).all())
 
 
@@ -82,23 +84,49 @@ class Contract:
         again = trial.pull()
         for i, g in self.gradients.items():
             if not same(g, again[i]):
-                breaches.append(Breach("nondeterministic", i, "a second call with the same arguments gives another gradient", again[i], g))
-            elif g is not None and returned[i] is not None and not np.array_equal(np.asarray(returned[i]), g, equal_nan=True):
-                breaches.append(Breach("state", i, "the array returned first was changed by a second call: it is a buffer that the rule reuses", returned[i], g))
+                breaches.append(
+                    Breach(
+                        "nondeterministic",
+                        i,
+                        "a second call with the same arguments gives another gradient",
+                        again[i],
+                        g,
+                    )
+                )
+            elif (
+                g is not None
+                and returned[i] is not None
+                and not np.array_equal(np.asarray(returned[i]), g, equal_nan=True)
+            ):
+                breaches.append(
+                    Breach(
+                        "state",
+                        i,
+                        "the array returned first was changed by a second call: it is a buffer that the rule reuses",
+                        returned[i],
+                        g,
+                    )
+                )
         return breaches
 
     def _mutated(self, inputs: tuple[Any, ...], cotangents: list[Array]) -> Iterator[Breach]:
         trial = self.trial
         for i, (before, after) in enumerate(zip(trial.sample.inputs, inputs, strict=True)):
             if isinstance(before, np.ndarray) and not _identical(before, after):
-                yield Breach("mutated", i if i in trial.sample.wrt else None, f"the call changed its argument {trial.sample.names[i]!r}")
+                yield Breach(
+                    "mutated",
+                    i if i in trial.sample.wrt else None,
+                    f"the call changed its argument {trial.sample.names[i]!r}",
+                )
         for before, after in zip(trial.cotangents, cotangents, strict=True):
             if not _identical(before, after):
                 yield Breach("mutated", None, "the call changed its cotangent")
 
     def _aliased(self, returned: Gradients, inputs: tuple[Any, ...], cotangents: list[Array]) -> Iterator[Breach]:
         names = self.trial.sample.names
-        arguments = [(f"the input {names[k]!r}", x) for k, x in enumerate(inputs) if isinstance(x, np.ndarray)] + [("the cotangent", u) for u in cotangents]
+        arguments = [(f"the input {names[k]!r}", x) for k, x in enumerate(inputs) if isinstance(x, np.ndarray)] + [
+            ("the cotangent", u) for u in cotangents
+        ]
         seen: list[tuple[str, Array]] = []
         for i, g in returned.items():
             if g is None or g.size == 0:
@@ -120,13 +148,29 @@ class Contract:
             trial.subject.value(other, trial.sample.static)
         except Exception:  # the other point may lie outside what the forward or the rule takes
             return
-        overwritten = {i for i, g in self.gradients.items() if g is not None and not np.array_equal(np.asarray(kept[i]), g, equal_nan=True) and not same(kept[i], g)}
+        overwritten = {
+            i
+            for i, g in self.gradients.items()
+            if g is not None and not np.array_equal(np.asarray(kept[i]), g, equal_nan=True) and not same(kept[i], g)
+        }
         after = trial.pull()
         for i, g in self.gradients.items():
             if i in overwritten:
-                yield Breach("state", i, "an array returned earlier was changed by a later call: it is a buffer that the rule reuses", kept[i], g)
+                yield Breach(
+                    "state",
+                    i,
+                    "an array returned earlier was changed by a later call: it is a buffer that the rule reuses",
+                    kept[i],
+                    g,
+                )
             elif not same(g, after[i]):
-                yield Breach("state", i, "after calls with other inputs the same call gives another gradient: the rule keeps state", after[i], g)
+                yield Breach(
+                    "state",
+                    i,
+                    "after calls with other inputs the same call gives another gradient: the rule keeps state",
+                    after[i],
+                    g,
+                )
 
     def other(self, x: Any) -> Any:
         """An array like x with other values."""
@@ -152,11 +196,21 @@ class Contract:
                 continue
             if not _finite(first) or not _finite(other) or other.shape != first.shape:
                 continue
-            scale = 3 * max(float(np.max(np.abs(first), initial=0)), float(np.max(np.abs(other), initial=0)), self.scales.get(i, 0.0))
+            scale = 3 * max(
+                float(np.max(np.abs(first), initial=0)),
+                float(np.max(np.abs(other), initial=0)),
+                self.scales.get(i, 0.0),
+            )
             wide = np.float64 if first.dtype.itemsize <= 8 else first.dtype
             if not same(minus, -first, scale) and self._beyond_rounding(i, minus, -first):
                 # the cause of an even rule is its neglect of the sign, which the explanation looks at
-                yield Breach("nonlinear", i, "the gradient of the negated cotangent is not the negated gradient", minus, -first)
+                yield Breach(
+                    "nonlinear",
+                    i,
+                    "the gradient of the negated cotangent is not the negated gradient",
+                    minus,
+                    -first,
+                )
                 continue
             expected = (2 * first.astype(wide) - 3 * other.astype(wide)).astype(first.dtype)
             if _finite(both) and not same(both, expected, scale) and self._beyond_rounding(i, both, expected):
@@ -167,7 +221,10 @@ class Contract:
     def _second(self) -> list[Array]:
         """Another cotangent."""
         rng = self.trial.sample.rng(3)
-        return [np.asarray(rng.permutation(c.reshape(-1)).reshape(c.shape) * 0.5 + np.asarray(0.25, c.dtype), c.dtype) for c in self.trial.cotangents]
+        return [
+            np.asarray(rng.permutation(c.reshape(-1)).reshape(c.shape) * 0.5 + np.asarray(0.25, c.dtype), c.dtype)
+            for c in self.trial.cotangents
+        ]
 
     def _copied(self, cotangents: Sequence[Array]) -> Gradients:
         # copies: a rule that reuses a buffer is blamed for that, not for what the buffer holds later
@@ -211,11 +268,16 @@ class Contract:
             except Exception:  # a forward that needs another layout is the caller's own affair
                 continue
             yield from self._rearranged(word, inputs, [rearrange(u) for u in trial.cotangents], self.gradients)
-        expanded = [np.broadcast_to(u.reshape(-1)[:1].reshape((1,) * u.ndim), u.shape) if u.size else u for u in trial.cotangents]
+        expanded = [
+            np.broadcast_to(u.reshape(-1)[:1].reshape((1,) * u.ndim), u.shape) if u.size else u
+            for u in trial.cotangents
+        ]
         plain = trial.pull([np.array(u) for u in expanded])
         yield from self._rearranged("expanded (stride 0)", trial.inputs(), expanded, plain)
 
-    def _rearranged(self, word: str, inputs: tuple[Any, ...], cotangents: list[Array], truth: Gradients) -> Iterator[Breach]:
+    def _rearranged(
+        self, word: str, inputs: tuple[Any, ...], cotangents: list[Array], truth: Gradients
+    ) -> Iterator[Breach]:
         try:
             got = self.trial.pull(cotangents, inputs)
         except Fault as fault:
@@ -224,11 +286,21 @@ class Contract:
             return
         for i, g in truth.items():
             if not same(got[i], g, self.scales.get(i, 0.0)) and self._beyond_rounding(i, got[i], g):
-                yield Breach("layout", i, f"with {word} arguments of the same values the gradient is another", got[i], g)
+                yield Breach(
+                    "layout",
+                    i,
+                    f"with {word} arguments of the same values the gradient is another",
+                    got[i],
+                    g,
+                )
 
 
 def _identical(a: Array, b: Array) -> bool:
-    return a.shape == b.shape and a.dtype == b.dtype and np.ascontiguousarray(a).tobytes() == np.ascontiguousarray(b).tobytes()
+    return (
+        a.shape == b.shape
+        and a.dtype == b.dtype
+        and np.ascontiguousarray(a).tobytes() == np.ascontiguousarray(b).tobytes()
+    )
 
 
 def _largest(a: Array | None, b: Array | None) -> float:
@@ -266,5 +338,3 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "reversed": _reversed,
     "read-only": _read_only,
 }
-
-

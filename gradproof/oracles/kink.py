@@ -61,19 +61,34 @@ class Hull:
         spread = around[1:] - around[0]
         residual = g - around[0]
         if int((np.ptp(around, axis=0) > TOLERANCE * size).sum()) >= 2 * MOST_PAIRS:
-            return box / size  # more kinked entries than gradients were taken: their span is not known, the extremes are
+            return (
+                box / size
+            )  # more kinked entries than gradients were taken: their span is not known, the extremes are
         if spread.size:
-            u, s, vt = np.linalg.svd(spread, full_matrices=False)
+            _, s, vt = np.linalg.svd(spread, full_matrices=False)
             basis = vt[s > 1e-9 * max(float(s[0]), 1e-300) * max(spread.shape)]
             residual = residual - basis.T @ (basis @ residual)
         return max(box, float(np.max(np.abs(residual)))) / size
+
+    def distance_of(self, gradient: Array | None, part: slice) -> float:
+        """The distance of one input's gradient, the others left open."""
+        if gradient is None:
+            return float("inf")
+        whole = np.zeros(self.around.shape[1])
+        whole[part] = np.asarray(gradient, np.float64).reshape(-1)
+        return self.distance(whole, part)
 
     def holds(self, gradient: Array, part: slice | Array | None = None, tolerance: float = TOLERANCE) -> bool:
         """Whether a gradient, or a part of it, lies in the hull to `tolerance` of its largest entry."""
         return self.distance(gradient, part) <= tolerance
 
 
-def gather(gradient_at: Callable[[Sequence[Array]], Array | None], points: Sequence[Array], rng: np.random.Generator, pairs: int = PAIRS) -> Hull | None:
+def gather(
+    gradient_at: Callable[[Sequence[Array]], Array | None],
+    points: Sequence[Array],
+    rng: np.random.Generator,
+    pairs: int = PAIRS,
+) -> Hull | None:
     """The gradients around a point, joined over the differentiated inputs; None where too few can be had.
 
     gradient_at: displaced inputs -> their joined gradient, or None where the forward is not defined there.
@@ -82,7 +97,10 @@ def gather(gradient_at: Callable[[Sequence[Array]], Array | None], points: Seque
     drawn = 0
     while drawn < pairs:
         drawn += 1
-        r = [rng.choice([-1.0, 1.0], p.shape) * rng.uniform(0.5, 1.0, p.shape) * np.maximum(np.abs(p), 2.0**-4) for p in points]
+        r = [
+            rng.choice([-1.0, 1.0], p.shape) * rng.uniform(0.5, 1.0, p.shape) * np.maximum(np.abs(p), 2.0**-4)
+            for p in points
+        ]
         for sign in (1.0, -1.0):
             row = _limit(gradient_at, points, [sign * DISPLACEMENT * v for v in r])
             if row is not None:
@@ -94,7 +112,9 @@ def gather(gradient_at: Callable[[Sequence[Array]], Array | None], points: Seque
     return Hull(np.stack(rows)) if len(rows) >= 2 else None
 
 
-def _limit(gradient_at: Callable[[Sequence[Array]], Array | None], points: Sequence[Array], step: Sequence[Array]) -> Array | None:
+def _limit(
+    gradient_at: Callable[[Sequence[Array]], Array | None], points: Sequence[Array], step: Sequence[Array]
+) -> Array | None:
     far = gradient_at([p + s for p, s in zip(points, step, strict=True)])
     near = gradient_at([p + s / 2 for p, s in zip(points, step, strict=True)])
     if far is None or near is None or not (np.isfinite(far).all() and np.isfinite(near).all()):

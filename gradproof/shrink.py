@@ -1,0 +1,116 @@
+"""A smaller counterexample: the smallest shape and the simplest numbers on which the rule still fails in the same way.
+
+Each attempt is one sample judged anew; the number of attempts is fixed, so that a seed gives one counterexample.
+JAX is left out, since it would compile every shape that is tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradproof.judge import Failure, Judge
+from gradproof.sample import Declared, Given, Sample, is_float
+from gradproof.subject import Array
+from gradproof.trial import try_trial
+
+ATTEMPTS = 24
+# a point of more entries is left as it is: judging it over and over would take longer than reading it
+LARGEST = 2000
+
+
+def shrink(judge: Judge, failure: Failure, source: Declared | Given) -> Failure:
+    """The plainest failure found that has the same check; the given one where nothing smaller fails."""
+    if failure.check in ("state", "nondeterministic") or _entries(failure.trial.sample) > LARGEST:
+        return failure
+    attempts = ATTEMPTS
+    best = failure
+    progress = True
+    while progress and attempts > 0:
+        progress = False
+        for sample, cotangents in _simpler(best, source):
+            attempts -= 1
+            found = _fails(judge, failure, sample, cotangents)
+            if found is not None:
+                best, progress = found, True
+                break
+            if attempts <= 0:
+                break
+    return best
+
+
+def _entries(sample: Sample) -> int:
+    return sum(int(np.size(x)) for x in sample.inputs)
+
+
+def _simpler(failure: Failure, source: Declared | Given) -> Iterator[tuple[Sample, tuple[Array, ...] | None]]:
+    sample, trial = failure.trial.sample, failure.trial
+    for symbol, size in sample.sizes.items():
+        for smaller in dict.fromkeys((1, 2, size // 2)):
+            if 0 < smaller < size:
+                resized = source.resize(sample, {**sample.sizes, symbol: smaller})
+                if resized is not None:
+                    yield resized, None
+    for step in (1.0, 0.25):
+        rounded = tuple(_rounded(x, step) for x in sample.inputs)
+        if any(np.any(a != b) for a, b in zip(rounded, sample.inputs, strict=True) if is_float(a)):
+            yield replace(sample, inputs=rounded), trial.cotangents
+    u = trial.cotangents
+    largest = max(range(len(u)), key=lambda k: u[k].size)
+    if sum(int((c != 0).sum()) for c in u) > 1:
+        for place in _places(failure, u[largest]):
+            only = [np.zeros_like(c) for c in u]
+            only[largest].reshape(-1)[place] = 1
+            yield sample, tuple(only)
+
+
+def _places(failure: Failure, u: Array) -> list[int]:
+    """Where a cotangent of one entry may show the fault: at the wrong element, at the first and at the last."""
+    size = u.size
+    places = [0, size - 1]
+    if failure.got is not None and failure.expected is not None and failure.got.size == size == failure.expected.size:
+        with np.errstate(invalid="ignore"):
+            places.insert(0, int(np.argmax(np.nan_to_num(np.abs(failure.got - failure.expected), nan=np.inf))))
+    return list(dict.fromkeys(places))
+
+
+def _rounded(x: Any, step: float) -> Any:
+    if not is_float(x):
+        return x
+    near = np.asarray(np.round(np.asarray(x).astype(np.float64) / step) * step).astype(np.asarray(x).dtype)
+    return near if isinstance(x, np.ndarray) else near[()]
+
+
+def _fails(judge: Judge, failure: Failure, sample: Sample, cotangents: tuple[Array, ...] | None) -> Failure | None:
+    trial = try_trial(judge.subject, sample)
+    if trial is None:
+        return None
+    if cotangents is not None and all(c.shape == y.shape for c, y in zip(cotangents, trial.values, strict=True)):
+        trial.__dict__["cotangents"] = cotangents
+    again = Judge(
+        judge.subject,
+        judge.settings,
+        scales=dict(judge.scales),
+        reach=dict(judge.reach),
+        learned={n: 2 for n in sample.names},
+        seen=1,
+    )
+    again.autodiff.pop("jax", None)
+    try:
+        again.prepare([trial])
+        again.examine(trial)
+    except Exception:  # a point that the reference or the rule does not take is no counterexample
+        return None
+    same = [
+        f
+        for f in again.failures
+        if f.check == failure.check and f.trial is trial and _position(f) == _position(failure)
+    ]
+    return same[0] if same else None
+
+
+def _position(failure: Failure) -> str | None:
+    return None if failure.position is None else failure.trial.sample.names[failure.position]
