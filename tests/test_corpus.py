@@ -32,6 +32,17 @@ def torch_gradients(operation, point, u):
     }
 
 
+def central_difference(operation, point, u):
+    """Gradient of one input, by central differences of the determinant, a polynomial linear in each entry."""
+    (a,) = point
+    g = np.empty_like(a)
+    for index in np.ndindex(a.shape):
+        step = np.zeros_like(a)
+        step[index] = 0.5
+        g[index] = u * (operation.forward(a + step) - operation.forward(a - step))
+    return g
+
+
 def test_corpus_is_large_enough():
     assert len(OPERATIONS) >= 36
     assert sum(len(operation.wrong) for operation in OPERATIONS) >= 300
@@ -51,11 +62,12 @@ def test_right_rule_agrees_with_torch(operation, name):
             np.allclose(found[k], g, rtol=1e-10, atol=1e-10 * max(1, np.abs(g).max(initial=0)))
             for k, g in truth.items()
         )
-        assert close or (hard and not operation.smooth and not outside(operation, point, u, found)), (
-            point,
-            found,
-            truth,
-        )
+        if not close and operation.name == "det" and np.linalg.det(point[0]) == 0:
+            # PyTorch 2.13 gives zeros where the matrix is singular; the polynomial itself is the judge.
+            truth = central_difference(operation, point, u)
+            close = np.allclose(found[0], truth, rtol=1e-8, atol=1e-8)
+        valid = close or (hard and not operation.smooth and not outside(operation, point, u, found))
+        assert valid, (point, found, truth)
 
 
 @pytest.mark.parametrize(("operation", "name"), RIGHT)

@@ -3,7 +3,7 @@
 `OPERATIONS` walks the family modules in order; names are unique.
 """
 
-# ruff: noqa: E501 - a wrong rule takes one line, so that the list of them reads as a table
+
 
 from benchmarks.corpus import (
     activations,

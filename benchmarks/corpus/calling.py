@@ -1,6 +1,6 @@
 """Calling a rule as its user would, and reading what it returns: parameter names, outputs, cotangents, gradients."""
 
-# ruff: noqa: E501 - a wrong rule takes one line, so that the list of them reads as a table
+
 
 import inspect
 from collections.abc import Callable

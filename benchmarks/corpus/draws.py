@@ -1,6 +1,6 @@
 """Sizes and values for the samplers: every size from 1, so that batches of one, squares and oblongs all occur."""
 
-# ruff: noqa: E501 - a wrong rule takes one line, so that the list of them reads as a table
+
 
 from typing import Any
 

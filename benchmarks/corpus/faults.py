@@ -3,7 +3,7 @@
 The faults of one operation alone (a missing term, a kernel flipped, a tie) are written out beside that operation.
 """
 
-# ruff: noqa: E501 - a wrong rule takes one line, so that the list of them reads as a table
+
 
 from collections.abc import Callable
 from typing import Any

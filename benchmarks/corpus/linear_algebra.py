@@ -17,6 +17,7 @@ def regular(rng):
     return (draws.normal(rng, n, n) * 0.4 + np.diag(draws.signed(rng, n) + 2.5),)
 
 
+SINGULAR = (np.array([[1.0, 2.0], [2.0, 4.0]]),)
 HARD = ((np.eye(3),), (np.array([[2.0]]),), (np.array([[0.0, 1.0], [2.0, 0.0]]),))
 
 
@@ -42,14 +43,24 @@ def inverse_t(a):
 
 
 def determinant_vjp(u, a):
+    """By cofactors: the determinant has a derivative where the matrix has no inverse."""
+    g = np.empty_like(a)
+    for i, j in np.ndindex(a.shape):
+        minor = np.delete(np.delete(a, i, 0), j, 1)
+        g[i, j] = (-1) ** (i + j) * np.linalg.det(minor)
+    return u * g
+
+
+def determinant_by_inverse(u, a):
     return u * np.linalg.det(a) * inverse_t(a)
 
 
 DETERMINANT = Operation(
-    "det", lambda a: np.linalg.det(a), {"det a^-T": determinant_vjp}, regular, shapes="a: n n -> z:", hard=HARD, dtypes=DOUBLE,
+    "det", lambda a: np.linalg.det(a), {"cofactors": determinant_vjp}, regular, shapes="a: n n -> z:", hard=(*HARD, SINGULAR), dtypes=DOUBLE,
     torch=lambda a: T.linalg.det(a), jax=lambda a: jnp.linalg.det(a),
     wrong=(
         Wrong("not transposed", lambda u, a: u * np.linalg.det(a) * np.linalg.inv(a), "transposed"),
+        Wrong("det a^-T: raises where there is no inverse", determinant_by_inverse, None),
         Wrong("det forgotten: log det's", lambda u, a: u * inverse_t(a), None),
         Wrong("|det|", lambda u, a: u * np.abs(np.linalg.det(a)) * inverse_t(a), None),
         Wrong("the determinant", lambda u, a: u * np.linalg.det(a) * np.ones_like(a), "value_for_derivative"),
@@ -71,7 +82,7 @@ LOGDET = Operation(
         Wrong("not transposed", lambda u, a: u * np.linalg.inv(a), "transposed"),
         Wrong("2 a^-T - diag: the symmetric formula", lambda u, a: u * (2 * inverse_t(a) - np.diag(np.diag(inverse_t(a)))), None),
         Wrong("1 / a", lambda u, a: u / np.where(a == 0, 1, a), None),
-        Wrong("det a^-T", lambda u, a: determinant_vjp(u, a), None),
+        Wrong("det a^-T", lambda u, a: determinant_by_inverse(u, a), None),
         faults.cotangent_ignored(lambda u, a: u * inverse_t(a)),
         faults.one_entry(lambda u, a: u * inverse_t(a), "first"),
     ),

@@ -4,7 +4,7 @@ A rule is `rule(cotangent, *inputs)`; it returns a tuple by position, a dict by 
 one input is differentiated, None standing for a constant. All three styles occur on purpose.
 """
 
-# ruff: noqa: E501 - a wrong rule takes one line, so that the list of them reads as a table
+
 
 import functools
 import importlib
