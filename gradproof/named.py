@@ -44,7 +44,10 @@ def declarations(files: Sequence[Path]) -> list[tuple[str, Equation]]:
             raise InputError(f"{file} is no Python file; give one that declares an Equation")
         with _importing(str(file), file.resolve().parent):
             module = import_file(file.resolve())
-        here = {id(e): (name, e) for name, e in vars(module).items() if isinstance(e, Equation)}
+        here: dict[int, tuple[str, Equation]] = {}
+        for name, value in vars(module).items():
+            if isinstance(value, Equation):
+                here.setdefault(id(value), (name, value))  # another name for it is no other declaration
         if not here:
             raise NothingSelected(f"{file} declares nothing; end it in EQUATION = gradproof.Equation(...)")
         alone = len(here) == 1
@@ -156,9 +159,7 @@ def _domains(given: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
     for text in given:
         name, equals, word = (part.strip() for part in text.partition("="))
         if not equals or name not in names:
-            raise InputError(
-                f"--domain {text!r} names no input; expected NAME=WORD for one of {', '.join(names)}"
-            )
+            raise InputError(f"--domain {text!r} names no input; expected NAME=WORD for one of {', '.join(names)}")
         try:
             low, high = map(float, word.strip("()").split(","))
             words[name] = (low, high)
@@ -193,6 +194,4 @@ def _fits(name: str, function: Callable[..., Any], names: Sequence[str], text: s
             f"{name} takes {signature}, the shape string {text!r} gives the inputs ({listed}): {error}"
         ) from None
     if sorted(own) == sorted(names) and own != list(names):
-        raise InputError(
-            f"{name} takes ({', '.join(own)}), the shape string {text!r} gives ({listed}); use one order"
-        )
+        raise InputError(f"{name} takes ({', '.join(own)}), the shape string {text!r} gives ({listed}); use one order")
