@@ -143,9 +143,7 @@ def _with_forward_mode(
 ) -> Result:
     """The result with verdicts on forward mode, where the function has one."""
     options = subject.options
-    first = (
-        points(np.random.default_rng((chosen_seed(options.get("seed")), 0))) if callable(points) else points
-    )
+    first = points(np.random.default_rng((chosen_seed(options.get("seed")), 0))) if callable(points) else points
     wrt = subject.positions(first)
     ones = tuple(np.ones(np.shape(first[i]), np.asarray(first[i]).dtype) for i in wrt)
     with suppress(Exception):  # what the jvp raises is judged below
@@ -212,9 +210,7 @@ def _array(x: Any) -> Any:
 def _real(inputs: Sequence[Any]) -> Sequence[Any]:
     """The inputs, unless they ask for arithmetic that this function is not judged in."""
     for x in inputs:
-        if (isinstance(x, np.ndarray) and x.dtype.kind in "cO") or (
-            is_float(x) and np.asarray(x).dtype.char == "g"
-        ):
+        if (isinstance(x, np.ndarray) and x.dtype.kind in "cO") or (is_float(x) and np.asarray(x).dtype.char == "g"):
             raise TypeError(f"a function of jax is judged in its own real dtypes, not in {x.dtype}")
     return inputs
 

@@ -110,9 +110,7 @@ def pytest_runtest_makereport(
 
 def _shorten(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
     """Leave the engine's frames out of what was raised on purpose; a fault of the engine keeps them."""
-    if not isinstance(excinfo.value, GradproofError | AssertionError) or not _inside(
-        excinfo.traceback[-1].path
-    ):
+    if not isinstance(excinfo.value, GradproofError | AssertionError) or not _inside(excinfo.traceback[-1].path):
         return
     seen: BaseException | None = excinfo.value
     while seen is not None:

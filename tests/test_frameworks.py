@@ -182,9 +182,7 @@ class Raising(Product):
         return first, grad * x
 
 
-@pytest.mark.parametrize(
-    "function", [OnlyFirst, WrongPosition, WrongBranch, Raising], ids=lambda f: f.__name__
-)
+@pytest.mark.parametrize("function", [OnlyFirst, WrongPosition, WrongBranch, Raising], ids=lambda f: f.__name__)
 def test_a_gradient_that_depends_on_what_else_is_asked_is_refused(function):
     result = gradproof.check_torch(function.apply, (X, W))
     assert result.refused
@@ -258,11 +256,7 @@ def test_a_buffer_that_is_returned_again_is_refused():
         @staticmethod
         def backward(ctx, grad):
             x, w = ctx.saved_tensors
-            out = (
-                buffer
-                if grad.shape == buffer.shape and grad.dtype == buffer.dtype
-                else torch.empty_like(grad)
-            )
+            out = buffer if grad.shape == buffer.shape and grad.dtype == buffer.dtype else torch.empty_like(grad)
             return torch.mul(grad, w, out=out), grad * x
 
     result = gradproof.check_torch(Reusing.apply, (X, W))
@@ -288,9 +282,7 @@ def test_a_backward_that_reads_raw_memory_of_an_expanded_cotangent_is_refused():
         @staticmethod
         def backward(ctx, grad):
             x, w = ctx.saved_tensors
-            flat = torch.as_strided(grad, (grad.numel(),), (1 if grad.is_contiguous() else 0,)).reshape(
-                grad.shape
-            )
+            flat = torch.as_strided(grad, (grad.numel(),), (1 if grad.is_contiguous() else 0,)).reshape(grad.shape)
             return flat * w, grad * x
 
     result = gradproof.check_torch(Raw.apply, (X, W))

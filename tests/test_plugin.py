@@ -98,9 +98,7 @@ def test_direct():
     assert "InputError: inputs is a list; expected a tuple" in text
     assert "InputError: the forward raised ArithmeticError at the given point" in text
     assert 'raise ArithmeticError("a fault of the forward")' in text  # the stranger's own line is shown
-    assert (
-        "gradproof/" not in text.replace("gradproof/pytest_plugin.py:", "", 0).split("short test summary")[0]
-    )
+    assert "gradproof/" not in text.replace("gradproof/pytest_plugin.py:", "", 0).split("short test summary")[0]
     full = run(suite(tests), "--full-trace")
     assert "check.py" in full.stdout.str()
 
@@ -159,9 +157,7 @@ def test_again():
 
 @pytest.mark.parametrize("read", ["ok", "word", "refused", "verdicts", "where", "causes"])
 def test_each_way_of_reading_counts(suite, read):
-    outcome = run(
-        suite(f"\ndef test_read():\n    gradproof.check_vjp(sine, sine_vjp, (X,), examples=1).{read}\n")
-    )
+    outcome = run(suite(f"\ndef test_read():\n    gradproof.check_vjp(sine, sine_vjp, (X,), examples=1).{read}\n"))
     outcome.assert_outcomes(passed=1)
 
 
@@ -266,9 +262,7 @@ def test_an_explicit_seed_wins_over_the_runs(suite):
     assert len(found) == 2
 
 
-@pytest.mark.parametrize(
-    "option", ["--gradproof-seed=-1", "--gradproof-examples=0", "--gradproof-examples=x"]
-)
+@pytest.mark.parametrize("option", ["--gradproof-seed=-1", "--gradproof-examples=0", "--gradproof-examples=x"])
 def test_a_bad_number_is_a_usage_error_in_one_line(suite, option):
     outcome = suite("").runpytest_subprocess(option)
     assert outcome.ret == pytest.ExitCode.USAGE_ERROR
@@ -320,18 +314,16 @@ def test_verdicts_are_the_same_on_two_workers_and_in_any_order(suite):
 
 
 def test_a_dropped_result_fails_on_a_worker_too(suite):
-    outcome = suite(
-        "\ndef test_dropped():\n    gradproof.check_vjp(sine, sine_vjp, (X,))\n"
-    ).runpytest_subprocess("-n", "1")
+    outcome = suite("\ndef test_dropped():\n    gradproof.check_vjp(sine, sine_vjp, (X,))\n").runpytest_subprocess(
+        "-n", "1"
+    )
     outcome.assert_outcomes(failed=1)
     assert "never read: sine_vjp" in outcome.stdout.str()
 
 
 def test_the_plug_in_imports_nothing_large():
     code = "import sys, gradproof.pytest_plugin; print(*sorted(sys.modules))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"numpy", "torch", "jax", "hypothesis", "flint", "sympy", "click"} & set(loaded)
 
 

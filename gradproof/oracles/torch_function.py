@@ -154,9 +154,7 @@ def to_tensor(given: Any) -> Any:
             for n, stride in zip(shape, array.strides, strict=True)
         )
     ]
-    awkward = not base.flags.writeable or any(
-        stride < 0 or stride % array.itemsize for stride in base.strides
-    )
+    awkward = not base.flags.writeable or any(stride < 0 or stride % array.itemsize for stride in base.strides)
     base = np.array(base, order="K") if awkward else base
     if is_bfloat16(base.dtype):  # torch reads no ml_dtypes: the bits pass as integers
         tensor = torch.from_numpy(base.view(np.int16)).view(torch.bfloat16)
@@ -181,9 +179,7 @@ def to_array(tensor: Any) -> Array:
 def function_class(apply: Any) -> Any:
     """The torch.autograd.Function that `apply` is the apply of, or None for any other function."""
     owner = getattr(apply, "__self__", None)
-    return (
-        owner if isinstance(owner, type) and issubclass(owner, framework("torch").autograd.Function) else None
-    )
+    return owner if isinstance(owner, type) and issubclass(owner, framework("torch").autograd.Function) else None
 
 
 def call_of(apply: Any) -> tuple[str, str]:

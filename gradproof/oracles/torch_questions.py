@@ -124,9 +124,7 @@ class Questions:
             e, name = self.expected[k], self.called[k]
             if (g is None) != (e is None):
                 here, there = ("None", "an array") if g is None else ("an array", "None")
-                raise Fault(
-                    "needs_input_grad", f"{said} the gradient of {name} is {here}; where all do it is {there}"
-                )
+                raise Fault("needs_input_grad", f"{said} the gradient of {name} is {here}; where all do it is {there}")
             if not agree([g], [e]):
                 raise Fault("needs_input_grad", f"{said} the gradient of {name} is another than where all do")
 
