@@ -11,8 +11,8 @@ from itertools import combinations, permutations
 
 import numpy as np
 
+from gradproof.bench import Bench, Failure
 from gradproof.evidence import Evidence, close
-from gradproof.judge import Failure, Judge
 from gradproof.subject import Array
 from gradproof.trial import Trial
 
@@ -41,7 +41,7 @@ CAUSES = {
     "at_batch_one": "wrong where an axis has size 1",
     "at_nonsquare": "right for square shapes, wrong where two axes differ",
     "at_square": "wrong for square shapes alone",
-    "at_stride": "right where stride and window agree, wrong where they differ",
+    "at_stride": "right for steps of 1, wrong where a stride or dilation is larger",
     "at_repeated": "right except where an index is repeated",
     "low_precision": "the error is that of a lower precision used inside",
     "second_call": "a second call gives another answer: the rule keeps state or draws random numbers",
@@ -77,33 +77,33 @@ FROM_CONTRACT = {
 }
 
 
-def causes(judge: Judge, failure: Failure, evidence: Evidence) -> tuple[str, ...]:
+def causes(bench: Bench, failure: Failure, evidence: Evidence) -> tuple[str, ...]:
     """Identifiers of CAUSES for one failure, best first."""
     found: dict[str, None] = {}
-    for name in _collect(judge, failure, evidence):
+    for name in _collect(bench, failure, evidence):
         found.setdefault(name)
     return tuple(found)
 
 
-def _collect(judge: Judge, failure: Failure, evidence: Evidence) -> Iterator[str]:
+def _collect(bench: Bench, failure: Failure, evidence: Evidence) -> Iterator[str]:
     check = failure.check
     if check == "value":
         yield "forward"
         return
     if check == "raises":
-        yield from _conditions(judge)
+        yield from _conditions(bench)
         yield "raises"
         return
     if check in FROM_CONTRACT:
         yield FROM_CONTRACT[check]
-        yield from (_conditions(judge) if check not in ("mutated", "aliased", "state", "nondeterministic") else ())
+        yield from (_conditions(bench) if check not in ("mutated", "aliased", "state", "nondeterministic") else ())
         return
     if check == "shape":
         yield from _misshapen(failure, evidence)
         yield "shape"
         return
     if check == "nonfinite":
-        yield from _conditions(judge)
+        yield from _conditions(bench)
         yield from _hard_values(failure)
         yield "nonfinite"
         return
@@ -113,8 +113,10 @@ def _collect(judge: Judge, failure: Failure, evidence: Evidence) -> Iterator[str
         return
     if failure.oracle == "kink":
         yield from _hard_values(failure)
-    conditions = list(_conditions(judge))
+    conditions = list(_conditions(bench))
     yield from _whole(evidence)
+    if any(f.check == "nonlinear" for f in bench.failures):
+        yield "nonlinear"
     yield from conditions[:2]
     yield from _parts(evidence)
     yield from conditions[2:]
@@ -177,6 +179,8 @@ def _whole(e: Evidence) -> Iterator[str]:
             if e.explains(np.flip(expected, axes)):
                 yield "flipped"
     yield from _low_precision(g, expected)
+    if e.forwards():
+        yield "transposed"
     if e.kernel_flipped():
         yield "flipped"
     if e.elementwise() is False and e.diagonal() is not None and e.explains(e.diagonal()):
@@ -217,8 +221,12 @@ def _low_precision(g: Array, expected: Array) -> Iterator[str]:
     error = np.abs(g - expected)
     relative = error / np.maximum(size, typical)
     worst = float(relative.max())
-    for unit in (2.0**-24, 2.0**-11, 2.0**-8):
-        if 0.02 * unit < worst < 60 * unit and np.median(relative) < 8 * unit and (relative > 1e-3 * unit).mean() > 0.3:
+    for unit, most in ((2.0**-24, 60), (2.0**-11, 30), (2.0**-8, 8)):
+        if (
+            0.02 * unit < worst < most * unit
+            and np.median(relative) < 8 * unit
+            and (relative > 1e-3 * unit).mean() > 0.3
+        ):
             ratio = float((g * expected).sum()) / float((expected * expected).sum())
             if not close(g, ratio * expected, 1e-3 * unit):
                 yield "low_precision"
@@ -267,7 +275,7 @@ def _parts(e: Evidence) -> Iterator[str]:
             yield "at_negative"
         if right.any() and np.abs(x[wrong]).min() > np.abs(x[right]).max():
             yield "at_saturation"
-        if wrong.all() or e.at_activation():
+        if e.at_activation():
             yield "activation_for_preactivation"
 
 
@@ -329,15 +337,15 @@ def _properties(trial: Trial) -> dict[str, bool]:
         "at_batch": _first_axis(trial) > 1,
         "at_batch_one": 1 in sizes,
         "at_nonsquare": any(a != b for a, b in matrices),
-        "at_square": any(a == b > 1 for a, b in matrices),
+        "at_square": any(a == b for a, b in matrices),
         "at_stride": any(v not in (1, (1, 1)) for v in strides),
     }
 
 
-def _conditions(judge: Judge) -> Iterator[str]:
+def _conditions(bench: Bench) -> Iterator[str]:
     """Properties that every failing sample has and hardly any passing one."""
-    failing = {id(f.trial): f.trial for f in judge.failures}
-    passing = {id(t): t for t, _ in judge.passed if id(t) not in failing}
+    failing = {id(f.trial): f.trial for f in bench.failures}
+    passing = {id(t): t for t, _ in bench.passed if id(t) not in failing}
     if not failing or len(passing) < 2:
         return
     fails = [_properties(t) for t in failing.values()]

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.bench import Settings
 from gradproof.equation import Equation
 from gradproof.errors import InputError
 from gradproof.explain import conclude
-from gradproof.judge import Judge, Settings
+from gradproof.judge import bench_for, examine, prepare
 from gradproof.pushforward import as_vjp
 from gradproof.sample import Declared, Given, is_float
 from gradproof.subject import Subject, parameter_names
@@ -196,15 +197,14 @@ def _run(subject: Subject, source: Declared | Given, settings: Settings, example
     count = EXAMPLES if examples is None else examples
     if not isinstance(count, int) or count < 1:
         raise InputError(f"examples={examples!r}; expected a whole number of at least 1")
-    judge = Judge(subject, settings)
+    bench = bench_for(subject, settings)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         # what NumPy warns of at planted points is judged by its outcome
         warnings.simplefilter("ignore", RuntimeWarning)
-        trials = _trials(subject, source, count)
-        judge.prepare(trials)
+        trials = prepare(bench, _trials(subject, source, count))
         for trial in trials:
-            judge.examine(trial)
-        return conclude(judge, trials, source, count)
+            examine(bench, trial)
+        return conclude(bench, trials, source, count)
 
 
 def _trials(subject: Subject, source: Declared | Given, count: int) -> list[Trial]:

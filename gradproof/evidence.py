@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from gradproof.judge import Failure, Judge
+from gradproof.bench import Bench, Failure
 from gradproof.oracles.contract import Contract
 from gradproof.oracles.differences import derivative
 from gradproof.sample import is_float
@@ -32,9 +32,9 @@ def close(a: Array, b: Array | None, tolerance: float = 1e-6) -> bool:
 class Evidence:
     """Measurements at one failure, each made when it is first asked for."""
 
-    def __init__(self, judge: Judge, failure: Failure) -> None:
+    def __init__(self, bench: Bench, failure: Failure) -> None:
         assert failure.position is not None
-        self.judge, self.failure, self.trial, self.position = judge, failure, failure.trial, failure.position
+        self.bench, self.failure, self.trial, self.position = bench, failure, failure.trial, failure.position
         self.point = np.asarray(self.trial.sample.inputs[self.position], np.float64)
         self.cotangents = [np.asarray(u, np.float64) for u in self.trial.cotangents]
         found = self.rule()
@@ -66,7 +66,7 @@ class Evidence:
         return self._expected(self.position)
 
     def _expected(self, i: int) -> Array | None:
-        for truth in self.judge.truths.get(id(self.trial), {}).values():
+        for truth in self.bench.truths.get(id(self.trial), {}).values():
             g = np.asarray(truth.answer.gradients[self.trial.sample.wrt.index(i)], np.float64)
             return np.where(np.isfinite(g), g, 0.0)
         return self._by_slopes(self.trial, i) if np.size(self.trial.sample.inputs[i]) <= MOST_ENTRIES else None
@@ -90,7 +90,7 @@ class Evidence:
         if e is None or e.shape != self.got.shape:
             return 1e-6
         size = max(float(np.max(np.abs(self.got), initial=0.0)), float(np.max(np.abs(e), initial=0.0)), 1e-300)
-        exact = bool(self.judge.truths.get(id(self.trial)))
+        exact = bool(self.bench.truths.get(id(self.trial)))
         return float(np.clip(1e-3 * np.max(np.abs(self.got - e), initial=0.0) / size, 1e-12 if exact else 1e-10, 1e-6))
 
     def explains(self, candidate: Array | None) -> bool:
@@ -228,6 +228,14 @@ class Evidence:
                 if self.explains(self._by_slopes(other, self.position)):
                     return True
         return False
+
+    def forwards(self) -> bool:
+        """Whether the rule applies the Jacobian itself where its transpose belongs."""
+        if self.jacobian is None or self.jacobian.shape[0] != self.jacobian.shape[1]:
+            return False
+        u = next(c for c, y in zip(self.cotangents, self.trial.values, strict=True) if is_float(y))
+        pushed = (self.jacobian @ u.reshape(-1)).reshape(self.point.shape)
+        return self.explains(pushed) and not close(pushed, self.expected, 1e-9)
 
     def one_slice(self) -> bool:
         """Whether the gradient is that of one slice of the output's first axis alone: a sum that was not taken."""

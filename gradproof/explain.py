@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradproof.bench import REGULAR, Bench, Failure
 from gradproof.causes import CAUSES, FROM_CONTRACT, causes
 from gradproof.evidence import Evidence
-from gradproof.judge import REGULAR, Failure, Judge
 from gradproof.locate import Place, locate
 from gradproof.sample import is_float
 from gradproof.shrink import shrink
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 WRITTEN_OUT = 200
 
 
-def conclude(judge: Judge, trials: list[Trial], source: Declared | Given, count: int) -> Result:
+def conclude(bench: Bench, trials: list[Trial], source: Declared | Given, count: int) -> Result:
     """Everything a check found, located and explained."""
     inputs = tuple(dict.fromkeys(t.sample.names[i] for t in trials for i in t.sample.wrt))
-    subject = judge.subject
+    subject = bench.subject
     where: dict[str, Place] = {}
     found: tuple[str, ...] = ()
-    chosen = _choose(judge.failures)
-    for failure in judge.failures:
+    chosen = _choose(bench.failures)
+    for failure in bench.failures:
         if failure.position is not None:
             name = failure.trial.sample.names[failure.position]
-            if name not in where and failure is _best_for(judge.failures, failure.position):
+            if name not in where and failure is _best_for(bench.failures, failure.position):
                 place = locate(failure)
                 if place is not None:
                     where[name] = place
     smallest = None
     if chosen is not None:
-        found = _causes(judge, chosen)
-        smallest = shrink(judge, chosen, source)
+        found = _causes(bench, chosen)
+        smallest = shrink(bench, chosen, source)
     shapes = {tuple(np.shape(x) for x in t.sample.inputs) for t in trials}
     if len(shapes) == 1 and len(trials) > 1:
         subject.warn("one shape was tried: give shapes= or a sampler to vary it")
@@ -51,17 +51,17 @@ def conclude(judge: Judge, trials: list[Trial], source: Declared | Given, count:
         )
     result = Result(
         subject.name,
-        tuple(judge.verdicts),
+        tuple(bench.verdicts),
         inputs,
         where,
         found,
         tuple(subject.warnings),
-        _reproduce(judge, smallest, count),
+        _reproduce(bench, smallest, count),
         tuple(t.sample.label for t in trials),
         dict(subject.evaluations),
         kept=source.kept,
     )
-    result.explanation = _text(result, judge, chosen, len(shapes))
+    result.explanation = _text(result, bench, chosen, len(shapes))
     return result
 
 
@@ -76,7 +76,7 @@ def _choose(failures: list[Failure]) -> Failure | None:
     """The failure to show: a breach that explains the others first, then the plainest point and the smallest shape."""
     if not failures:
         return None
-    ordinary = [f for f in failures if f.trial.sample.kind != "turned"]
+    ordinary = [f for f in failures if f.trial.sample.kind not in ("turned", "empty")]
     breaches = [
         f for f in ordinary if f.check in ("mutated", "state", "nondeterministic", "raises", "count", "type", "missing")
     ]
@@ -97,18 +97,18 @@ def _best_for(failures: list[Failure], position: int) -> Failure:
     return min(located or mine, key=_size)
 
 
-def _causes(judge: Judge, chosen: Failure) -> tuple[str, ...]:
+def _causes(bench: Bench, chosen: Failure) -> tuple[str, ...]:
     if chosen.position is None:
         from dataclasses import replace
 
         position = chosen.trial.sample.wrt[0]
         for i in chosen.trial.sample.wrt:
-            if any(f.position == i for f in judge.failures):
+            if any(f.position == i for f in bench.failures):
                 position = i
         chosen = replace(chosen, position=position)
     if chosen.check in FROM_CONTRACT and chosen.check != "layout":
-        return causes(judge, chosen, _Nothing())  # type: ignore[arg-type]  # these causes look at no evidence
-    return causes(judge, chosen, Evidence(judge, chosen))
+        return causes(bench, chosen, _Nothing())  # type: ignore[arg-type]  # these causes look at no evidence
+    return causes(bench, chosen, Evidence(bench, chosen))
 
 
 class _Nothing:
@@ -127,7 +127,7 @@ def _array(x: Any) -> str:
     return repr(x)
 
 
-def _reproduce(judge: Judge, failure: Failure | None, count: int) -> str:
+def _reproduce(bench: Bench, failure: Failure | None, count: int) -> str:
     """Lines that, pasted where forward and rule are known, make the failing call."""
     if failure is None:
         return ""
@@ -146,15 +146,15 @@ def _reproduce(judge: Judge, failure: Failure | None, count: int) -> str:
     if place is not None:
         index, got, expected = place
         lines.append(f"# {sample.names[failure.position or 0]}{list(index)} is {got!r}, should be {expected!r}")
-    if judge.settings.judge_value:
+    if bench.settings.judge_value:
         lines.append(f"backward(cotangent, forward({arguments}), {arguments})")
     else:
-        name = judge.subject.name
+        name = bench.subject.name
         lines.append(f"{name if name.isidentifier() else 'vjp'}(cotangent, {arguments})")
     return "\n".join(lines)
 
 
-def _text(result: Result, judge: Judge, failure: Failure | None, shapes: int) -> str:
+def _text(result: Result, bench: Bench, failure: Failure | None, shapes: int) -> str:
     words = [v.word for v in result.found]
     word = worst(words)
     lines = []

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.judge import Failure, Judge
+from gradproof.bench import TEACHERS, Bench, Failure
+from gradproof.judge import bench_for, examine, prepare
 from gradproof.sample import Declared, Given, Sample, is_float
 from gradproof.subject import Array
 from gradproof.trial import try_trial
@@ -22,7 +23,7 @@ ATTEMPTS = 24
 LARGEST = 2000
 
 
-def shrink(judge: Judge, failure: Failure, source: Declared | Given) -> Failure:
+def shrink(bench: Bench, failure: Failure, source: Declared | Given) -> Failure:
     """The plainest failure found that has the same check; the given one where nothing smaller fails."""
     if failure.check in ("state", "nondeterministic") or _entries(failure.trial.sample) > LARGEST:
         return failure
@@ -33,7 +34,7 @@ def shrink(judge: Judge, failure: Failure, source: Declared | Given) -> Failure:
         progress = False
         for sample, cotangents in _simpler(best, source):
             attempts -= 1
-            found = _fails(judge, failure, sample, cotangents)
+            found = _fails(bench, failure, sample, cotangents)
             if found is not None:
                 best, progress = found, True
                 break
@@ -84,24 +85,22 @@ def _rounded(x: Any, step: float) -> Any:
     return near if isinstance(x, np.ndarray) else near[()]
 
 
-def _fails(judge: Judge, failure: Failure, sample: Sample, cotangents: tuple[Array, ...] | None) -> Failure | None:
-    trial = try_trial(judge.subject, sample)
+def _fails(bench: Bench, failure: Failure, sample: Sample, cotangents: tuple[Array, ...] | None) -> Failure | None:
+    trial = try_trial(bench.subject, sample)
     if trial is None:
         return None
     if cotangents is not None and all(c.shape == y.shape for c, y in zip(cotangents, trial.values, strict=True)):
         trial.__dict__["cotangents"] = cotangents
-    again = Judge(
-        judge.subject,
-        judge.settings,
-        scales=dict(judge.scales),
-        reach=dict(judge.reach),
-        learned={n: 2 for n in sample.names},
-        seen=1,
-    )
+    again = bench_for(bench.subject, bench.settings)
     again.autodiff.pop("jax", None)
+    again.scales.update(bench.scales)
+    again.reach.update(bench.reach)
+    again.learned.update(dict.fromkeys(sample.names, TEACHERS))
+    again.seen = 1
     try:
-        again.prepare([trial])
-        again.examine(trial)
+        if not prepare(again, [trial]):
+            return None
+        examine(again, trial)
     except Exception:  # a point that the reference or the rule does not take is no counterexample
         return None
     same = [

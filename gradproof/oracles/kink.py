@@ -51,6 +51,19 @@ class Hull:
         """The entries in which the gradients around the point differ."""
         return np.asarray(self.high - self.low > TOLERANCE * max(self.size, 1e-300))
 
+    def nearest(self, gradient: Array) -> Array:
+        """A gradient of the hull's span and box close to the given one."""
+        return np.clip(self.around[0] + self._within(gradient - self.around[0]), self.low, self.high)
+
+    def _within(self, step: Array) -> Array:
+        """The part of a step that lies along the differences of the gradients around the point."""
+        spread = self.around[1:] - self.around[0]
+        if not spread.any():
+            return np.zeros(step.shape)
+        _, s, vt = np.linalg.svd(spread, full_matrices=False)
+        basis = vt[s > 1e-9 * max(float(s[0]), 1e-300) * max(spread.shape)]
+        return np.asarray(basis.T @ (basis @ step))
+
     def distance(self, gradient: Array, part: slice | Array | None = None) -> float:
         """How far outside the hull a gradient lies, in units of the hull's size; 0 inside."""
         around, g = (self.around, gradient) if part is None else (self.around[:, part], gradient[part])
@@ -58,16 +71,12 @@ class Hull:
             return 0.0
         size = max(float(np.max(np.abs(around))), float(np.max(np.abs(g))), 1e-300)
         box = float(np.max(np.maximum(around.min(0) - g, g - around.max(0)), initial=0.0))
-        spread = around[1:] - around[0]
-        residual = g - around[0]
         if int((np.ptp(around, axis=0) > TOLERANCE * size).sum()) >= 2 * MOST_PAIRS:
             return (
                 box / size
             )  # more kinked entries than gradients were taken: their span is not known, the extremes are
-        if spread.size:
-            _, s, vt = np.linalg.svd(spread, full_matrices=False)
-            basis = vt[s > 1e-9 * max(float(s[0]), 1e-300) * max(spread.shape)]
-            residual = residual - basis.T @ (basis @ residual)
+        residual = g - around[0]
+        residual = residual - Hull(around)._within(residual)
         return max(box, float(np.max(np.abs(residual)))) / size
 
     def distance_of(self, gradient: Array | None, part: slice) -> float:

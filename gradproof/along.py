@@ -1,0 +1,218 @@
+"""A gradient along random directions against differences, without a reference or beside one.
+
+    | <g, v> - D_v <u, f> |  <=  bound of the slope + rounding
+
+Every direction has all entries at +-1 (of their size), so that one wrong entry shows in each of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gradproof import kinks, proof
+from gradproof.bench import REGULAR, Bench, Failure, Figures, norm, typical
+from gradproof.confirm import confirmed, place
+from gradproof.oracles.contract import Contract
+from gradproof.references import ask, movement, nudged
+from gradproof.slope import directions, slope, unit
+from gradproof.subject import Array, Fault, Gradients
+from gradproof.tolerance import RESOLVED, allowed, eps, largest
+from gradproof.trial import Trial, try_trial
+
+# with a reference beside it, a coarse slope is no evidence against the rule
+SHARP = 1e-6
+# a narrow rule that moves by more than this share of its largest entry has jumped to another branch
+GRAIN_JUMP = 0.1
+GRAIN_DRAWS = 4
+
+
+def judge(
+    bench: Bench, trial: Trial, i: int, got: Array, gradients: Gradients, count: int, quiet: bool = False
+) -> bool:
+    """`count` directions; True where some oracle settled the gradient. quiet: a reference has settled it already."""
+    dtype = np.asarray(gradients[i]).dtype
+    shadow = _shadow(bench, trial, i, got, dtype)
+    if shadow is None:
+        return False
+    got, dtype = shadow
+    moves = _movement(bench, trial, i, dtype)
+    settled = bench.seen <= 2 and proof.judge(bench, trial, i, got, dtype, moves)
+    if bench.failed(trial, i):
+        return False
+    for v in directions(trial, i, trial.sample.rng(20 + i), count):
+        ray = slope(trial, {i: v})
+        mine = float((got.astype(np.float64) * v).sum())
+        if np.isfinite(ray.bound) and trial.sample.kind in REGULAR:
+            bench.grow(trial.sample.names[i], abs(ray.value) / max(norm(v), 1e-300))
+        scale = bench.scale(trial, i)
+        rounding = bench.rounding(trial, i, got, moves, v, dtype)
+        room, error = ray.bound + rounding, abs(mine - ray.value)
+        size = max(norm((np.abs(got) + moves) * v), scale * norm(v), abs(ray.value), 1e-300)
+        figures = Figures(error, room, room / (typical(got, scale) * typical(v)), error / (eps(dtype) * size))
+        if ray.kinked:
+            if not bench.autodiff:
+                # the gradients around the point are the rule's own: they have to be right first
+                beside(bench, trial, "beside")
+            settled |= kinks.judge(bench, trial, i, gradients, figures)
+        elif error <= room:
+            if ray.bound <= RESOLVED * size:
+                bench.say(trial, i, "differences", "vjp", "agrees", figures)
+                settled = True
+        elif np.isfinite(room) and not (quiet and ray.bound > SHARP * size):
+            word = _refuse(bench, trial, i, got, dtype, gradients, v, moves)
+            if word == "differs":
+                bench.say(trial, i, "differences", "vjp", word, figures)
+                return False
+            settled |= word == "subgradient"
+    if not settled and not quiet and bench.seen > 2:
+        settled = proof.judge(bench, trial, i, got, dtype, moves)
+    return settled
+
+
+def _refuse(
+    bench: Bench,
+    trial: Trial,
+    i: int,
+    got: Array,
+    dtype: np.dtype,
+    gradients: Gradients,
+    v: Array,
+    moves: Array | float,  # type: ignore[type-arg]  # any float dtype
+) -> str:
+    """The word for a gradient that differences contradict along v: only what holds at one entry is refused."""
+    chosen = kinks.choice(bench, trial, i, got)
+    if chosen:
+        note = f"{chosen} {kinks.COMPOSED}"
+        if kinks.composed(bench, trial, i):
+            bench.say(trial, i, "kink", "vjp", "subgradient", note=note)
+            return "subgradient"
+        note = f"differences contradict {chosen} gradient, which is also yours: neither is truth alone"
+        bench.say(trial, i, "differences", "vjp", "undecided", note=note)
+        return "undecided"
+    found = place(trial, i, got, v)
+    if found is None:
+        return "undecided"
+    only = np.zeros(v.shape)
+    only[found.index] = 1.0
+    if not confirmed(trial, i, found, bench.rounding(trial, i, got, moves, only, dtype)):
+        return "undecided"
+    expected = np.array(got, np.float64)
+    expected[found.index] = found.expected
+    error, bound = abs(found.got - found.expected), found.slope.bound / found.step
+    bench.failures.append(Failure(trial, i, "differences", "vjp", "", got, expected, v, found.slope, error, bound))
+    return "differs"
+
+
+def beside(bench: Bench, trial: Trial, kind: str) -> None:
+    """The rule at another point of the same shape: close `beside` a kink, or `turned`, called after this one."""
+    if f"{kind} done" in trial.__dict__:
+        return
+    trial.__dict__[f"{kind} done"] = True
+    rng = trial.sample.rng(14)
+    inputs = list(trial.work.sample.inputs)
+    for k, x in enumerate(inputs):
+        if kind == "turned":
+            inputs[k] = Contract(trial, False, {}).other(x)
+        elif k in trial.sample.wrt:
+            share = rng.choice([-1.0, 1.0], np.shape(x)) * rng.uniform(0.5, 1, np.shape(x)) * 2.0**-7
+            moved = np.asarray(np.asarray(x) + share * unit(x), np.asarray(x).dtype)
+            inputs[k] = moved if isinstance(x, np.ndarray) else moved[()]
+    other = try_trial(bench.subject, replace(trial.work.sample, inputs=tuple(inputs), kind=kind))
+    if other is None or any(a.shape != b.shape for a, b in zip(other.values, trial.values, strict=True)):
+        return
+    other.__dict__["cotangents"] = trial.work.cotangents
+    if not ask(bench, [other]):
+        return
+    before = len(bench.failures)
+    try:
+        gradients = other.pull()
+    except Fault:
+        return
+    for i in other.sample.wrt:
+        g = gradients[i]
+        if g is not None and g.shape == np.shape(inputs[i]) and g.size and np.isfinite(g).all():
+            judge(bench, other, i, np.array(g), gradients, 1, quiet=True)
+    if kind == "turned":
+        note = "called after another point of the same shape, the rule gives a wrong gradient: it keeps state"
+        bench.failures[before:] = [replace(f, check="state", note=note) for f in bench.failures[before:]]
+
+
+def grain(trial: Trial, i: int, got: Array) -> Array:
+    """How far a narrow rule moves, entry by entry, when its arguments move by an ulp of their dtype: its own rounding."""
+    worst = np.zeros(got.shape)
+    for k in range(GRAIN_DRAWS):
+        point = nudged(trial, 50 + k)
+        try:
+            moved = trial.pull([np.array(u) for u in point.cotangents], point.inputs)[i]
+        except Fault:
+            break
+        if moved is not None and moved.shape == got.shape:
+            step = np.abs(np.asarray(moved, np.float64) - got)
+            worst = np.fmax(worst, np.where(step <= GRAIN_JUMP * np.max(np.abs(got), initial=0.0), step, 0.0))
+    return 8 * worst
+
+
+def _shadow(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype) -> tuple[Array, np.dtype] | None:  # type: ignore[type-arg]  # any float dtype
+    """For a narrow rule that follows the dtype: its float64 self is held against the truth, and it against that."""
+    work = trial.work
+    if not trial.narrow or work is trial:
+        return got, dtype
+    if "shadow" not in trial.__dict__:
+        try:
+            trial.__dict__["shadow"] = work.pull()
+        except Fault:
+            trial.__dict__["shadow"] = {}
+    wide = trial.__dict__["shadow"].get(i)
+    if wide is None or wide.dtype != np.float64 or wide.shape != got.shape or not np.isfinite(wide).all():
+        return got, dtype
+    moves = _movement(bench, trial, i, np.dtype(np.float64))
+    bound = allowed(wide, moves, bench.scale(trial, i), dtype, _lost(trial) * (np.abs(wide) + moves))
+    error = np.abs(got - wide)
+    wrong = ~(error <= bound) & (np.abs(wide) <= largest(dtype))
+    if wrong.any():
+        bound = bound + grain(trial, i, got)
+        wrong &= ~(error <= bound)
+    if not wrong.any():
+        return wide, np.dtype(np.float64)
+    hull = kinks.hull_of(bench, trial)
+    if hull is not None and hull.kinked.any():
+        return got, dtype
+    worst = int(np.argmax(np.where(wrong, error / bound, -1)))
+    figures = Figures(float(error.reshape(-1)[worst]), float(bound.reshape(-1)[worst]))
+    note = f"in {dtype} the rule is further from its own float64 value than {dtype} explains"
+    bench.say(trial, i, "differences", "vjp", "differs", figures, note)
+    expected = np.where(wrong, wide, got)
+    bench.failures.append(
+        Failure(trial, i, "differences", "vjp", note, got, expected, error=figures.error, bound=figures.bound)
+    )
+    return None
+
+
+def _lost(trial: Trial) -> float:
+    """How far the forward itself is off in the narrow dtype, relative: a rule deserves the same."""
+    worst = 0.0
+    for low, high in zip(trial.values, trial.work.values, strict=True):
+        if high.dtype.kind == "f" and high.size:
+            size = max(float(np.max(np.abs(high))), 1e-300)
+            worst = max(worst, float(np.max(np.abs(np.asarray(low, np.float64) - high))) / size)
+    return worst
+
+
+def _movement(bench: Bench, trial: Trial, i: int, dtype: np.dtype) -> Array | float:  # type: ignore[type-arg]  # any float dtype
+    """How far the rule itself moves, in units of eps, when its arguments move by a relative eps of float64."""
+    work = trial.work
+    if dtype != np.float64:
+        return 0.0
+    if "moves" not in work.__dict__:
+        try:
+            points = [nudged(work, k) for k in range(2)]
+            pulled = [work.pull([np.array(u) for u in p.cotangents], p.inputs) for p in points]
+            work.__dict__["moves"] = [work.pull(), *pulled]
+        except Fault:
+            work.__dict__["moves"] = []
+    found = [m.get(i) for m in work.__dict__["moves"]]
+    if not found or any(g is None or g.shape != np.shape(trial.sample.inputs[i]) for g in found):
+        return 0.0
+    return movement(found[0], found[1:], bench.scale(trial, i))

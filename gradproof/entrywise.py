@@ -1,0 +1,97 @@
+"""A gradient entry by entry against a framework's, and what a mismatch means: wrong, a choice, or the framework's slip."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradproof import kinks, proof
+from gradproof.along import grain
+from gradproof.bench import Bench, Failure, Figures, Truth, typical
+from gradproof.slope import directions, slope
+from gradproof.subject import Array, Gradients
+from gradproof.tolerance import allowed, eps, largest
+from gradproof.trial import Trial
+
+# two gradients this close, relatively, may both be right where neither differences nor balls can tell them apart
+HAIR = 1e-2
+
+
+def judge(bench: Bench, trial: Trial, i: int, got: Array, framework: str, truth: Truth, gradients: Gradients) -> str:
+    """The word for one gradient against one framework; written down, with the failure where it is refused."""
+    dtype = np.asarray(gradients[i]).dtype
+    expected = np.asarray(truth.answer.gradients[trial.sample.wrt.index(i)], np.float64)
+    scale = bench.scale(trial, i)
+    bound = allowed(expected, truth.movement[i], scale, dtype, truth.deviation[i])
+    known = np.isfinite(expected) & (np.abs(expected) <= largest(dtype))
+    if not known.any():
+        note = f"{kinks.FRAMEWORKS[framework]} gradient is not finite here"
+        bench.say(trial, i, framework, "vjp", "undecided", note=note)
+        return "undecided"
+    error = np.where(known, np.abs(got - np.where(known, expected, 0)), 0.0)
+    wrong = known & ~(error <= bound)
+    if wrong.any() and trial.narrow:
+        bound = bound + grain(trial, i, got)
+        wrong = known & ~(error <= bound)
+    worst = int(np.argmax(np.where(wrong, error / bound, -1)) if wrong.any() else np.argmax(error))
+    size = max(float(np.max(np.abs(expected[known]), initial=0.0)), scale, 1e-300)
+    figures = Figures(
+        float(error.reshape(-1)[worst]),
+        float(bound.reshape(-1)[worst]),
+        float(np.median(bound)) / typical(expected[known], scale),
+        float(error.max()) / (eps(dtype) * size),
+    )
+    if not wrong.any():
+        bench.say(trial, i, framework, "vjp", "agrees", figures)
+        return "agrees"
+    oracle, word, note = _adjudicate(bench, trial, i, got, expected, wrong, gradients, framework, truth)
+    if word == "differs":
+        should = np.where(known, expected, got)
+        bench.failures.append(
+            Failure(trial, i, framework, "vjp", note, got, should, error=figures.error, bound=figures.bound)
+        )
+    bench.say(trial, i, oracle, "vjp", word, figures, note)
+    return word
+
+
+def _adjudicate(
+    bench: Bench,
+    trial: Trial,
+    i: int,
+    got: Array,
+    expected: Array,
+    wrong: Array,
+    gradients: Gradients,
+    framework: str,
+    truth: Truth,
+) -> tuple[str, str, str]:
+    """Oracle, word and note for a gradient that is not the framework's."""
+    theirs_ = kinks.FRAMEWORKS[framework]
+    v = directions(trial, i, trial.sample.rng(11), 1)[0] * wrong
+    ray = slope(trial, {i: v})
+    if np.isfinite(ray.bound) and not ray.kinked:
+        mine, theirs = float((got * v).sum()), float((expected * v).sum())
+        spread = np.abs(got * v).sum() + np.abs(expected * v).sum()
+        room, gap = ray.bound + 64 * eps(np.asarray(gradients[i]).dtype) * spread, abs(mine - theirs)
+        if abs(mine - ray.value) <= room < abs(theirs - ray.value) and ray.bound < 0.1 * gap:
+            return "differences", "agrees", f"{theirs_} gradient is not the derivative here, yours is"
+        if abs(mine - ray.value) > room and ray.bound < 0.3 * gap:
+            # another framework may have made the same choice at a kink inside
+            chosen = kinks.choice(bench, trial, i, got)
+            if chosen and kinks.composed(bench, trial, i):
+                return framework, "subgradient", f"{chosen} {kinks.COMPOSED}"
+            return framework, "differs", ""
+        # a hair's breadth between two small numbers, finer than the forward's own rounding lets a slope be known
+        share = float(np.max(np.abs(got - expected)[wrong] / np.abs(expected)[wrong]))
+        if share <= HAIR and abs(mine - ray.value) <= ray.bound and ray.bound > 0.3 * gap:
+            note = f"{theirs_} gradient is {share:.0e} away, less than the forward's rounding resolves"
+            return framework, "undecided", note
+    if proof.sides_with(bench, trial, i, v, got, expected):
+        return "ball", "agrees", f"{theirs_} gradient is further from the proved derivative than yours"
+    hull = kinks.hull_of(bench, trial)
+    if hull is None or not hull.kinked.any():
+        if not truth.confirmed:
+            note = f"{theirs_} reverse and forward mode disagree with each other here: neither is truth alone"
+            return framework, "undecided", note
+        return framework, "differs", ""
+    word, note = kinks.at_kink(bench, trial, i, hull, gradients)
+    return framework, word, note

@@ -1,0 +1,182 @@
+"""Judging at kinks and ties: is the gradient a valid choice, and whose; and is the rule right beside the kink?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradproof.bench import Bench, Failure, Figures, norm, part, usable
+from gradproof.errors import InputError
+from gradproof.oracles import kink
+from gradproof.oracles.autodiff import Point
+from gradproof.references import point
+from gradproof.slope import level_directions, slope
+from gradproof.subject import Array, Fault, Gradients
+from gradproof.tolerance import RESOLVED, ROUNDINGS, SCALE_ROUNDINGS, allowed, eps, name_of
+from gradproof.trial import Trial
+
+FRAMEWORKS = {"torch": "PyTorch's", "jax": "JAX's"}
+COMPOSED = "choice: it follows from valid choices inside, but is no Clarke subgradient of the whole"
+
+
+def hull_of(bench: Bench, trial: Trial, thorough: bool = False) -> kink.Hull | None:
+    """The gradients around a trial's point, gathered once; None where they cannot be had."""
+    key = "thorough hull" if thorough else "hull"
+    if key not in trial.__dict__:
+        work = trial.work
+        points = [np.asarray(work.sample.inputs[i], np.float64) for i in trial.sample.wrt]
+        pairs = kink.THOROUGH_PAIRS if thorough else kink.PAIRS
+        gathered = kink.gather(lambda p: _gradient_at(bench, work, p), points, trial.sample.rng(12), pairs)
+        trial.__dict__[key] = gathered
+    hull: kink.Hull | None = trial.__dict__[key]
+    return hull
+
+
+def _gradient_at(bench: Bench, work: Trial, points: Sequence[Array]) -> Array | None:
+    """The joined gradient at a displaced point: a framework's, or else the rule's own, which is judged beside it."""
+    inputs = list(work.sample.inputs)
+    for i, p in zip(work.sample.wrt, points, strict=True):
+        moved = np.asarray(p, np.asarray(inputs[i]).dtype)
+        inputs[i] = moved if isinstance(inputs[i], np.ndarray) else moved[()]
+    sample = work.sample
+    try:
+        if bench.autodiff:
+            oracle = bench.autodiff.get("torch") or next(iter(bench.autodiff.values()))
+            base = point(work)
+            there = Point(tuple(inputs), base.cotangents, base.packed, base.tangents)
+            rows: list[Array | None] = list(oracle.ask([there], sample.wrt, sample.static)[0].gradients)
+        else:
+            rows = list(work.pull(inputs=tuple(inputs)).values())
+    except (Fault, InputError):
+        return None
+    if any(r is None or r.shape != p.shape for r, p in zip(rows, points, strict=True)):
+        return None
+    return np.concatenate([np.asarray(r, np.float64).reshape(-1) for r in rows])
+
+
+def equals(bench: Bench, trial: Trial, i: int, g: Array, framework: str) -> bool:
+    """Whether a gradient is the framework's own at this point."""
+    truth = bench.truth(trial).get(framework)
+    if truth is None:
+        return False
+    theirs = np.asarray(truth.answer.gradients[trial.sample.wrt.index(i)], np.float64)
+    width = np.asarray(trial.sample.inputs[i]).dtype
+    room = allowed(theirs, truth.movement[i], bench.scale(trial, i), width, truth.deviation[i])
+    return bool((np.abs(np.asarray(g, np.float64) - theirs) <= 4 * room).all())
+
+
+def choice(bench: Bench, trial: Trial, i: int, g: Array) -> str:
+    """Whose choice a gradient is: PyTorch's, JAX's, or nobody's ("")."""
+    return next((FRAMEWORKS[f] for f in bench.truth(trial) if equals(bench, trial, i, g, f)), "")
+
+
+def composed(bench: Bench, trial: Trial, i: int) -> bool:
+    """Whether a framework's gradient jumps at this very point: choices at kinks inside that cancel in the whole."""
+    hull = hull_of(bench, trial)
+    if hull is None:
+        return False
+    k = trial.sample.wrt.index(i)
+    return any(
+        hull.distance_of(t.answer.gradients[k], part(trial, i)) > kink.TOLERANCE for t in bench.truth(trial).values()
+    )
+
+
+def at_kink(bench: Bench, trial: Trial, i: int, hull: kink.Hull, gradients: Gradients) -> tuple[str, str]:
+    """The word for a gradient at a kink, and whose choice it is."""
+    g = np.asarray(gradients[i], np.float64)
+    chosen = choice(bench, trial, i, g)
+    if not _valid(trial, i, hull, gradients):
+        hull = hull_of(bench, trial, thorough=True) or hull
+        if not _valid(trial, i, hull, gradients):
+            return (
+                ("subgradient", f"{chosen} {COMPOSED}")
+                if chosen
+                else ("differs", "at a kink, outside the valid subgradients")
+            )
+    asked = bench.settings.subgradient
+    if asked in FRAMEWORKS and not equals(bench, trial, i, g, asked):
+        return "differs", f"a valid subgradient, but not {FRAMEWORKS[asked]} choice, which was asked for"
+    if chosen:
+        return "subgradient", f"a kink: {chosen} choice"
+    middle = hull.middle[part(trial, i)].reshape(g.shape)
+    close = np.allclose(g, middle, rtol=0, atol=_tolerance(gradients[i]) * max(hull.size, 1e-300))
+    return "subgradient", f"a kink: {'the midpoint' if close else 'another'} of the valid choices"
+
+
+def _tolerance(g: Array | None) -> float:
+    return max(kink.TOLERANCE, 16 * eps(np.asarray(g).dtype))
+
+
+def _valid(trial: Trial, i: int, hull: kink.Hull, gradients: Gradients) -> bool:
+    """Whether one input's gradient is a valid choice, alone and together with those of the other inputs.
+
+    Where the joint choice is invalid and some input's is so alone, that input is to blame and not this one.
+    """
+    tolerance = _tolerance(gradients[i])
+    alone = {
+        k: usable(gradients.get(k), trial, k) and hull.distance_of(gradients[k], part(trial, k)) <= tolerance
+        for k in trial.sample.wrt
+    }
+    if not alone[i]:
+        return False
+    if not all(alone.values()) or not hull.kinked[part(trial, i)].any():
+        return True
+    return hull.distance(_joined(trial, gradients)) <= tolerance
+
+
+def _joined(trial: Trial, gradients: Gradients) -> Array:
+    return np.concatenate([np.asarray(gradients[k], np.float64).reshape(-1) for k in trial.sample.wrt])
+
+
+def nearest(bench: Bench, trial: Trial, i: int, gradients: Gradients) -> Array | None:
+    """A valid gradient of one input close to the given one, to show what it should be."""
+    hull = hull_of(bench, trial, thorough=True)
+    if hull is None or not all(usable(gradients.get(k), trial, k) for k in trial.sample.wrt):
+        return None
+    valid = hull.nearest(_joined(trial, gradients))[part(trial, i)].reshape(np.shape(trial.sample.inputs[i]))
+    return None if np.allclose(valid, np.asarray(gradients[i], np.float64), rtol=1e-9, atol=0) else valid
+
+
+def judge(bench: Bench, trial: Trial, i: int, gradients: Gradients, figures: Figures) -> bool:
+    """A verdict at a kink met along a direction; True where the gradient is a valid choice."""
+    hull = hull_of(bench, trial)
+    if hull is None:
+        return False
+    word, note = at_kink(bench, trial, i, hull, gradients)
+    bench.say(trial, i, "kink", "vjp", word, figures, note)
+    if word != "differs":
+        return True
+    g, valid = np.asarray(gradients[i], np.float64), nearest(bench, trial, i, gradients)
+    bench.failures.append(Failure(trial, i, "kink", "vjp", note, g, valid, error=figures.error, bound=figures.bound))
+    return False
+
+
+def judge_level(bench: Bench, trial: Trial, gradients: Gradients) -> None:
+    """Along the direction in which ties stay ties: a choice among equal values may not count one of them twice."""
+    wrt = trial.sample.wrt
+    level = level_directions(trial, trial.sample.rng(15))
+    if level is None or not all(usable(gradients.get(i), trial, i) for i in wrt):
+        return
+    grads = {i: np.asarray(gradients[i], np.float64) for i in wrt}
+    if not all(np.isfinite(g).all() for g in grads.values()) or all(
+        choice(bench, trial, i, g) for i, g in grads.items()
+    ):
+        return
+    # one input alone where one is to blame, all together where only their sum is wrong
+    for directions in (*({i: level[i]} for i in wrt if level[i].any()), level):
+        ray = slope(trial, directions)
+        mine = sum(float((grads[i] * v).sum()) for i, v in directions.items())
+        dtype = max((np.asarray(gradients[i]).dtype for i in directions), key=eps)
+        spread = norm(np.concatenate([(grads[i] * v).reshape(-1) for i, v in directions.items()]))
+        length = sum(bench.scale(trial, i) * norm(v) for i, v in directions.items())
+        room = ray.bound + eps(dtype) * (ROUNDINGS[name_of(dtype)] * spread + SCALE_ROUNDINGS[name_of(dtype)] * length)
+        error, size = abs(mine - ray.value), max(spread, length)
+        if ray.kinked or not ray.bound <= RESOLVED * size or error <= max(room, kink.TOLERANCE * size):
+            continue
+        i = max(directions, key=lambda k: int(np.size(level[k]) - np.unique(level[k]).size))
+        note = "where equal entries move together the slope is another: a tie is counted more than once, or not at all"
+        bench.say(trial, i, "kink", "vjp", "differs", Figures(error, room), note)
+        valid = nearest(bench, trial, i, gradients)
+        bench.failures.append(Failure(trial, i, "kink", "vjp", note, grads[i], valid, directions[i], ray, error, room))
+        return

@@ -1,0 +1,131 @@
+"""Asking the frameworks: the answer at each trial, at its neighbours an ulp away, and in the rule's own dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradproof.bench import REGULAR, Bench, Truth
+from gradproof.errors import InputError
+from gradproof.oracles.autodiff import Answer, Autodiff, Point
+from gradproof.sample import is_float
+from gradproof.subject import Array
+from gradproof.tolerance import JUMP, eps
+from gradproof.trial import Trial
+
+# a reference's value may differ from the forward's by this share of its largest entry: precision, not another function
+SAME_VALUE = 1e-5
+NUDGES = 2
+
+
+def ask(bench: Bench, trials: Sequence[Trial]) -> list[Trial]:
+    """Ask every framework about all trials at once; returns the trials that could be asked about.
+
+    A varied point that a framework does not take is dropped; at the caller's own points that is his mistake.
+    """
+    kept = list(trials)
+    for oracle in bench.autodiff.values():
+        groups: dict[Any, list[Trial]] = {}
+        for trial in kept:
+            groups.setdefault((trial.sample.wrt, repr(sorted(trial.sample.static.items()))), []).append(trial)
+        for group in groups.values():
+            try:
+                _ask(bench, oracle, group)
+            except InputError:
+                for trial in group:
+                    try:
+                        _ask(bench, oracle, [trial])
+                    except InputError:
+                        if trial.sample.kind in REGULAR:
+                            raise
+                        kept.remove(trial)
+    return kept
+
+
+def _ask(bench: Bench, oracle: Autodiff, group: list[Trial]) -> None:
+    wrt, static = group[0].sample.wrt, group[0].sample.static
+    points: list[Point] = []
+    starts = []
+    for trial in group:
+        starts.append(len(points))
+        points += [point(trial.work), *(nudged(trial.work, k) for k in range(NUDGES))]
+        if trial.narrow and trial.work is not trial:
+            points.append(point(trial))
+    answers = oracle.ask(points, wrt, static)
+    for trial, start in zip(group, starts, strict=True):
+        base, moved = answers[start], answers[start + 1 : start + 1 + NUDGES]
+        _fits(bench, oracle.framework, trial.work, base)
+        low = answers[start + 1 + NUDGES].gradients if trial.narrow and trial.work is not trial else base.gradients
+        bench.truths.setdefault(id(trial), {})[oracle.framework] = Truth(
+            base,
+            {
+                i: movement(base.gradients[k], [m.gradients[k] for m in moved], bench.scale(trial, i))
+                for k, i in enumerate(wrt)
+            },
+            tuple(movement(y, [m.values[k] for m in moved]) for k, y in enumerate(base.values)),
+            {i: np.abs(np.asarray(low[k], np.float64) - base.gradients[k]) for k, i in enumerate(wrt)},
+            base.confirmed(points[start].tangents),
+        )
+
+
+def _fits(bench: Bench, framework: str, trial: Trial, answer: Answer) -> None:
+    """The reference has to be the same function; raises InputError naming the first entry where it is not."""
+    if len(answer.values) != len(trial.values):
+        raise InputError(
+            f"the {framework} forward returns {len(answer.values)} outputs, the forward {len(trial.values)}; "
+            f"give the same forward"
+        )
+    for mine, theirs in zip(trial.values, answer.values, strict=True):
+        if mine.shape != theirs.shape:
+            raise InputError(
+                f"the {framework} forward returns shape {theirs.shape}, the forward {mine.shape}; give the same forward"
+            )
+        if bench.settings.judge_value or not is_float(mine) or trial.sample.kind not in REGULAR:
+            continue
+        scale = float(np.max(np.abs(mine), initial=1e-300))
+        with np.errstate(invalid="ignore"):
+            off = np.abs(mine - theirs) > SAME_VALUE * np.maximum(np.abs(mine), 1e-2 * scale)
+        if (off & np.isfinite(theirs)).any():
+            index = tuple(int(n) for n in np.argwhere(off)[0])
+            raise InputError(
+                f"the {framework} forward is another function: at {list(index)} of sample {trial.sample.label} it "
+                f"gives {float(theirs[index])!r}, the forward {float(mine[index])!r}; give the same forward"
+            )
+
+
+def point(trial: Trial) -> Point:
+    """The trial's point, with a random tangent for forward mode."""
+    rng = trial.sample.rng(2)
+    at = [trial.sample.inputs[i] for i in trial.sample.wrt]
+    tangents = tuple(np.asarray(rng.choice([-1.0, 1.0], np.shape(x)), np.asarray(x).dtype) for x in at)
+    return Point(trial.inputs(), trial.cotangents, trial.packing[1], tangents)
+
+
+def nudged(trial: Trial, k: int) -> Point:
+    """The point with every float moved by a relative eps of its dtype, up or down at random."""
+    rng = trial.sample.rng(40 + k)
+
+    def nudge(x: Any) -> Any:
+        if not is_float(x):
+            return np.array(x) if isinstance(x, np.ndarray) else x
+        dtype = np.asarray(x).dtype
+        share = rng.choice([-1.0, 1.0], np.shape(x)) * max(eps(dtype), 2.0**-52)
+        moved = np.asarray(np.asarray(x).astype(np.float64) * (1 + share)).astype(dtype)
+        return moved if isinstance(x, np.ndarray) else moved[()]
+
+    inputs = tuple(nudge(x) for x in trial.sample.inputs)
+    return Point(inputs, tuple(nudge(u) for u in trial.cotangents), trial.packing[1], point(trial).tangents)
+
+
+def movement(base: Array, moved: Sequence[Array], scale: float = 0.0) -> Array:
+    """The largest move in units of eps; a jump from one branch to another is no movement."""
+    base = np.asarray(base, np.float64)
+    worst = np.zeros(base.shape)
+    with np.errstate(invalid="ignore"):
+        for other in moved:
+            step = np.abs(np.asarray(other, np.float64) - base)
+            small = step <= JUMP * np.maximum(np.maximum(np.abs(base), np.abs(other)), scale)
+            worst = np.maximum(worst, np.where(small, step, 0.0))
+    return np.asarray(np.nan_to_num(worst / 2.0**-52))
