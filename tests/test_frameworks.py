@@ -422,7 +422,9 @@ def test_the_lines_that_reproduce_run_when_pasted(capsys):
     exec(result.reproduce, {"Scaled": Scaled})
     assert "tensor" in capsys.readouterr().out
     wrong = product(1.01)
-    exec(gradproof.check_jax(wrong, (X, W)).reproduce, {"product": wrong})
+    result = gradproof.check_jax(wrong, (X, W))
+    assert result.refused
+    exec(result.reproduce, {"product": wrong})
     assert "array" in capsys.readouterr().out
 
 
