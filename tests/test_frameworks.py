@@ -386,6 +386,23 @@ def test_a_functions_own_forward_mode_is_judged():
     assert "in forward mode" in str(wrong)
 
 
+def test_what_torch_warns_of_at_an_empty_axis_is_judged_by_its_outcome():
+    class Spread(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.var(0, unbiased=False)  # torch warns where there are no rows
+
+        @staticmethod
+        def backward(ctx, grad):
+            (x,) = ctx.saved_tensors
+            return 2 * grad * (x - x.mean(0)) / len(x)
+
+    result = gradproof.check_torch(lambda x: Spread.apply(x).nan_to_num(), (X,), shapes="x: n d -> z: d")
+    assert result.ok, str(result)
+    assert any("empty" in sample for sample in result.samples)
+
+
 def test_the_threads_and_modes_of_torch_are_left_as_they_were():
     threads = torch.get_num_threads()
     with torch.no_grad():

@@ -9,6 +9,7 @@ is expanded), so that a backward that writes into its arguments, or assumes them
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -69,7 +70,9 @@ class TorchFunction:
         threads: int = self.torch.get_num_threads()
         self.torch.set_num_threads(1)
         try:
-            with self.torch.inference_mode(False):
+            with self.torch.inference_mode(False), warnings.catch_warnings():
+                # what torch warns of at planted points (an empty axis, a division) is judged by its outcome
+                warnings.simplefilter("ignore", UserWarning)
                 yield
         finally:
             self.torch.set_num_threads(threads)
