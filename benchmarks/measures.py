@@ -111,10 +111,10 @@ def _finite_in(operation: Operation, point: Any, dtype: str) -> bool:
         )
 
 
-def right_rules(tool: Tool, operations: tuple[Operation, ...], checks: int) -> Count:
-    """How many of `checks` checks of right rules are refused: `good` counts the ones that are not."""
+def right_rules(tool: Tool, operations: tuple[Operation, ...], checks: int, every: int = 1) -> Count:
+    """Right rules over the first `checks` questions, or one in `every` of them; `good` counts those not refused."""
     count = Count()
-    for question in islice(right_questions(operations, seeds=10_000), checks):
+    for question in islice(right_questions(operations, seeds=10_000), 0, checks, every):
         outcome = tool.check(question)
         if outcome.word == "unable":
             count.unable += 1

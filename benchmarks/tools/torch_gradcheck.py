@@ -12,7 +12,7 @@ from benchmarks.tools.tool import Outcome, Question, RuleFault, Tool, inside
 def to_torch(array: np.ndarray) -> Any:
     import torch
 
-    array = np.asarray(array)
+    array = np.array(array, order="C")  # torch takes no negative strides
     if array.dtype.name == "bfloat16":
         return torch.tensor(array.astype(np.float32)).to(torch.bfloat16)
     return torch.tensor(array)
