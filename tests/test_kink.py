@@ -193,15 +193,26 @@ def test_another_choice_is_refused_where_that_of_a_reference_was_asked_for(torch
     assert "a valid subgradient, but not PyTorch's choice, which was asked for" in notes(result, "differs")
 
 
-def test_the_true_derivative_is_right_where_the_reference_is_not(torch):
+def test_where_the_reference_is_not_the_derivative_both_pass_and_it_is_said(torch):
     def theirs(x):
         return torch.relu(x) - torch.relu(-x)
 
-    result = gradproof.check_vjp(ramp, ramp_rule(1.0), (AT_ZERO,), torch=theirs, examples=3)
-    assert result.ok
-    said = [v.note for v in result.verdicts if v.oracle == "torch" and v.note]
-    assert "PyTorch's gradient is not the derivative here, yours is" in said[0]
-    assert gradproof.check_vjp(ramp, ramp_rule(2.0), (AT_ZERO,), torch=theirs, examples=3).word == "differs"
+    true = gradproof.check_vjp(ramp, ramp_rule(1.0), (AT_ZERO,), torch=theirs, examples=3)
+    assert true.word == "agrees"
+    assert "PyTorch's gradient is not the derivative here, yours is" in notes(true, "agrees")
+    same = gradproof.check_vjp(ramp, ramp_rule(0.0), (AT_ZERO,), torch=theirs, examples=3)
+    assert same.word == "subgradient"
+    (note,) = notes(same)
+    assert note == (
+        "PyTorch's choice: it follows from valid choices inside, but is no Clarke subgradient of the whole"
+    )
+    for at in (2.0, 0.5):
+        assert gradproof.check_vjp(ramp, ramp_rule(at), (AT_ZERO,), torch=theirs, examples=3).word == "differs"
+
+
+def test_the_choice_that_was_asked_for_passes(torch):
+    result = gradproof.check_vjp(relu, relu_rule(0.0), (AT_ZERO,), torch=torch.relu, subgradient="torch", examples=4)
+    assert result.word == "subgradient"
 
 
 @pytest.mark.parametrize(("rule", "word"), [(first, "subgradient"), (split, "subgradient"), (one_to_each, "differs")])
