@@ -14,6 +14,11 @@ W = np.array([1.25, 0.5, -2.5])
 SHAPES = "x: n d, w: d -> z: n d"
 
 
+def flat(result):
+    """The explanation without its line breaks."""
+    return " ".join(str(result).split())
+
+
 def scale(x, w):
     return x * w
 
@@ -76,7 +81,7 @@ def test_a_right_rule():
     assert result.causes == ()
     assert result.reproduce == ""
     assert result.warnings == ()
-    assert "scale_vjp: agrees" in str(result)
+    assert "scale_vjp: agrees" in flat(result)
     assert {v.input for v in result.verdicts} == {"x", "w"}
     assert {v.word for v in result.verdicts} == {"agrees"}
 
@@ -135,7 +140,7 @@ def test_every_differentiated_input_needs_a_verdict_that_settles_it():
     assert result.word == "undecided"
     assert not result.refused
     assert not result.ok
-    assert "undecided" in str(result)
+    assert "undecided" in flat(result)
 
 
 def test_the_same_seed_gives_the_same_verdicts_and_another_seed_other_points():
@@ -216,7 +221,7 @@ def test_a_differentiated_input_without_a_gradient_is_missing(rule):
     assert result.refused
     assert not result.ok
     assert {v.input for v in result.verdicts if v.word == "missing"} == {"w"}
-    assert "constant='w'" in str(result)
+    assert "constant='w'" in flat(result)
     assert result.causes == ("missing",)
 
 

@@ -9,6 +9,11 @@ X = np.array([[0.5, -1.25, 2.0], [1.5, 0.75, -0.375]])
 W = np.array([1.25, 0.5, -2.5])
 
 
+def flat(result):
+    """The explanation without its line breaks."""
+    return " ".join(str(result).split())
+
+
 def scale(x, w):
     return x * w
 
@@ -80,7 +85,7 @@ def test_a_breach_of_the_contract_is_wrong_and_named(word):
     result = check(sine, ALWAYS_WRONG[word], (X,), examples=20)
     assert result.refused
     assert word in {v.check for v in result.verdicts if v.word in ("differs", "error")}
-    assert word in str(result) or result.causes
+    assert word in flat(result) or result.causes
 
 
 @pytest.mark.parametrize("rule", [clearing, Counter()])
@@ -106,7 +111,7 @@ def test_any_subgradient_is_right_at_a_kink(choice):
     result = check(relu, lambda u, x: u * np.where(x == 0, choice, x > 0), (point,))
     assert result.ok, str(result)
     assert result.word == "subgradient"
-    assert "subgradient" in str(result)
+    assert "subgradient" in flat(result)
 
 
 def test_a_choice_outside_the_subgradients_is_refused():
@@ -122,8 +127,8 @@ def test_a_frameworks_choice_may_be_asked_for(framework):
     assert theirs.ok, str(theirs)
     other = check(relu, lambda u, x: u * (x >= 0), point, subgradient=framework, **reference)
     assert other.refused
-    assert "valid" in str(other)
-    assert "choice" in str(other)
+    assert "valid" in flat(other)
+    assert "choice" in flat(other)
     assert check(relu, lambda u, x: u * (x >= 0), point, **reference).ok
 
 
@@ -152,7 +157,7 @@ def test_a_fault_of_the_vjp_is_a_verdict(kind):
     result = check(scale, rule, (X, W))
     assert result.refused
     assert result.word in ("error", "missing")
-    assert said in str(result)
+    assert said in flat(result)
     assert not result.ok
 
 

@@ -71,7 +71,7 @@ def test_wrong(assert_vjp):
     outcome.assert_outcomes(passed=1, failed=1)
     text = outcome.stdout.str()
     assert "wrong_vjp: the gradient of x is wrong" in text
-    assert "1.001 times as large" in text
+    assert "1.001 times" in text
     assert "to reproduce" in text
     assert "assert_vjp(sine, wrong_vjp, (X,))" in text  # the test's own line
     assert "gradproof/checking.py" not in text
