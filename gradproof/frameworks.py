@@ -56,7 +56,7 @@ def check_torch(apply: Callable[..., Any], inputs: Inputs, **options: Any) -> Re
     )
     points = _numpy(inputs)
     result = check_vjp(subject.known(inside.forward), subject.known(inside.rule), points, **options)
-    result = _replayed(result, _torch_lines(subject.call, result.inputs))
+    result = _replayed(result, _torch_lines(_expression(subject.call), result.inputs), subject.names)
     if not torch_function.has_jvp(apply):
         return result
     return _with_forward_mode(result, engine, subject, inside.forward, points)
@@ -89,7 +89,7 @@ def check_jax(fn: Callable[..., Any], inputs: Inputs, **options: Any) -> Result:
 
     points = _numpy(inputs)
     result = check_vjp(subject.known(forward), subject.known(rule), points, **options)
-    result = _replayed(result, _jax_lines(name, result.inputs))
+    result = _replayed(result, _jax_lines(_expression(name), result.inputs), subject.names)
     return _with_forward_mode(result, engine, subject, forward, points)
 
 
@@ -173,7 +173,8 @@ def _with_forward_mode(
             second.warnings,
         )
         result.reproduce, result.explanation = second.reproduce, str(second)
-        return _replayed(result, _jvp_lines(engine.__name__, subject.call, result.inputs), name)
+        lines = _jvp_lines(engine.__name__, _expression(subject.call), result.inputs)
+        return _replayed(result, lines, subject.names)
     if not refused:
         result.explanation += f"\n  forward mode: {second.word} ({len(second.samples)} samples)"
     return result
@@ -218,22 +219,28 @@ def _real(inputs: Sequence[Any]) -> Sequence[Any]:
 # ---- lines that replay ----------------------------------------------------------------------------------
 
 
-def _replayed(result: Result, lines: Callable[[list[str]], list[str]], name: str | None = None) -> Result:
-    """The result with its last line, which calls a vjp by name, in the words of the framework."""
+def _replayed(
+    result: Result, lines: Callable[[Sequence[str]], list[str]], names: Callable[[int], Sequence[str]]
+) -> Result:
+    """The result with its last line, which calls a vjp, in the words of the framework."""
     old = result.reproduce.splitlines()
-    call = f"{name or result.name}(cotangent, "
-    if not old or not old[-1].startswith(call):
-        return result
-    arguments = old[-1][len(call) : -1].split(", ")
-    new = [*old[:-1], *lines(arguments)]
+    given = [line.partition(" = ")[0] for line in old if " = " in line and line[:1].isalpha()]
+    if "cotangent" not in given:
+        return result  # nothing failed, or the point is too large to be written out
+    new = [*old[:-1], *lines(names(len(given) - 1))]
     before, after = ("\n".join("    " + line for line in part) for part in (old, new))
     result.explanation = result.explanation.replace(before, after)
     result.reproduce = "\n".join(new)
     return result
 
 
-def _torch_lines(call: str, wrt: Sequence[str]) -> Callable[[list[str]], list[str]]:
-    def lines(arguments: list[str]) -> list[str]:
+def _expression(call: str) -> str:
+    """The call as it can be pasted: a lambda, or an object, is called fn."""
+    return call if all(part.isidentifier() for part in call.split(".")) else "fn"
+
+
+def _torch_lines(call: str, wrt: Sequence[str]) -> Callable[[Sequence[str]], list[str]]:
+    def lines(arguments: Sequence[str]) -> list[str]:
         ends = ", ".join(wrt)
         return [
             "from gradproof.oracles.torch_function import to_tensor",
@@ -247,8 +254,8 @@ def _torch_lines(call: str, wrt: Sequence[str]) -> Callable[[list[str]], list[st
     return lines
 
 
-def _jax_lines(name: str, wrt: Sequence[str]) -> Callable[[list[str]], list[str]]:
-    def lines(arguments: list[str]) -> list[str]:
+def _jax_lines(name: str, wrt: Sequence[str]) -> Callable[[Sequence[str]], list[str]]:
+    def lines(arguments: Sequence[str]) -> list[str]:
         ends = ", ".join(wrt)
         pulled = f"jax.vjp(lambda {ends}: {name}({', '.join(arguments)}), {ends})[1](cotangent)"
         return ["import jax", "with jax.enable_x64(True):", f"    print({pulled})"]
@@ -256,10 +263,10 @@ def _jax_lines(name: str, wrt: Sequence[str]) -> Callable[[list[str]], list[str]
     return lines
 
 
-def _jvp_lines(engine: str, call: str, wrt: Sequence[str]) -> Callable[[list[str]], list[str]]:
+def _jvp_lines(engine: str, call: str, wrt: Sequence[str]) -> Callable[[Sequence[str]], list[str]]:
     """The derivative along ones, at the failing point."""
 
-    def lines(arguments: list[str]) -> list[str]:
+    def lines(arguments: Sequence[str]) -> list[str]:
         ends = "".join(f"np.ones_like({x}), " for x in wrt)
         places = tuple(arguments.index(x) for x in wrt)
         return [

@@ -437,8 +437,30 @@ def test_an_unknown_option_is_named():
         gradproof.check_torch(Product.apply, (X, W), sample=3)
 
 
-def test_the_lines_that_reproduce_run_when_pasted(capsys):
-    result = gradproof.check_torch(Scaled.apply, (X, W))
-    assert result.reproduce in str(result).replace("\n    ", "\n")
-    exec(result.reproduce, {"Scaled": Scaled})
+@pytest.mark.parametrize("known", ["Scaled", "fn"])
+def test_the_lines_that_reproduce_run_when_pasted(capsys, known):
+    function = Scaled.apply if known == "Scaled" else lambda x, w: Scaled.apply(x, w)
+    result = gradproof.check_torch(function, (X, W))
+    assert result.refused
+    assert "\n".join("    " + line for line in result.reproduce.splitlines()) in str(result)
+    exec(result.reproduce, {known: Scaled if known == "Scaled" else function})
     assert "tensor" in capsys.readouterr().out
+
+
+def test_the_lines_of_a_wrong_forward_mode_run_when_pasted(capsys):
+    class Half(Product):
+        @staticmethod
+        def forward(ctx, x, w):
+            ctx.save_for_backward(x, w)
+            ctx.save_for_forward(x, w)
+            return x * w
+
+        @staticmethod
+        def jvp(ctx, x_dot, w_dot):
+            x, w = ctx.saved_tensors
+            return x_dot * w + 0.5 * x * w_dot
+
+    result = gradproof.check_torch(Half.apply, (X, W))
+    assert result.refused
+    exec(result.reproduce, {"Half": Half})
+    assert capsys.readouterr().out.startswith("[[")
