@@ -10,7 +10,6 @@ import pytest
 
 import gradproof
 from gradproof import checking, slope, tolerance, trial
-from gradproof.oracles import differences
 from gradproof.verdict import REFUSED, WORDS, worst
 
 RNG = np.random.default_rng(11)
@@ -185,7 +184,8 @@ def test_a_right_rule_on_hard_ground_is_not_refused(name):
 @pytest.mark.parametrize("name", [n for n in HARD if n != "a float32 step inside"])
 def test_a_hundredth_too_much_is_refused_there_too(name):
     forward, rule, x, options = HARD[name]
-    assert gradproof.check_vjp(forward, lambda u, x: 1.01 * rule(u, x), (x,), **options).word == "differs"
+    result = gradproof.check_vjp(forward, lambda u, x: 1.01 * rule(u, x), (x,), examples=4, **options)
+    assert result.word == "differs"
 
 
 def test_a_backward_of_zeros_is_refused_however_small_the_gradient():
@@ -239,7 +239,7 @@ def test_a_narrow_dtype_is_judged_as_strictly_as_it_allows(dtype, name):
     def wrong(u, x):
         return np.asarray(rule(u, x) * np.asarray(1 + error, x.dtype), x.dtype)
 
-    assert gradproof.check_vjp(forward, wrong, point).word == "differs"
+    assert gradproof.check_vjp(forward, wrong, point, examples=4).word == "differs"
 
 
 def test_a_wrong_formula_is_no_rounding_in_float16():
@@ -339,22 +339,6 @@ def test_directions_that_are_always_the_same_would_be_noticed(monkeypatch):
 
     everywhere(monkeypatch, slope.directions, ones)
     assert "an error that sums to 0" not in caught(examples=2)
-
-
-def test_differences_that_are_too_sure_would_be_noticed(monkeypatch):
-    """A bound of nothing refuses what is right: it is not only the guilty that need a judge."""
-
-    def sure(*a, **k):
-        found = derivative(*a, **k)
-        return dataclasses.replace(found, bound=0 * found.bound)
-
-    derivative = differences.derivative
-    everywhere(monkeypatch, derivative, sure)
-    monkeypatch.setattr(checking.Settings, "wants", lambda self, oracle: oracle != "ball")
-    for table in (tolerance.ROUNDINGS, tolerance.SCALE_ROUNDINGS):
-        monkeypatch.setitem(table, "float64", 1.0)
-    refused = [n for n, (f, rule, x, o) in HARD.items() if gradproof.check_vjp(f, rule, (x,), **o).refused]
-    assert "(1e8 + sin) - 1e8" in refused
 
 
 # ---- the same seed, the same verdicts -----------------------------------------------------------------------------

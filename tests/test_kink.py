@@ -92,11 +92,11 @@ def test_a_value_outside_the_slopes_is_refused(at, point):
 
 
 def test_a_point_whose_every_entry_is_at_a_kink_is_judged():
-    zeros = (np.zeros(300),)
+    zeros = (np.zeros(150),)
     for at in (0.0, 0.5, 1.0):
-        assert gradproof.check_vjp(relu, relu_rule(at), zeros, examples=2).word == "subgradient"
+        assert gradproof.check_vjp(relu, relu_rule(at), zeros, examples=1).word == "subgradient"
     for at in (2.0, -0.1):
-        assert gradproof.check_vjp(relu, relu_rule(at), zeros, examples=2).word == "differs"
+        assert gradproof.check_vjp(relu, relu_rule(at), zeros, examples=1).word == "differs"
 
 
 @pytest.mark.parametrize(("at", "word"), [(0, "subgradient"), (-1, "subgradient"), (1.1, "differs")])
@@ -150,7 +150,7 @@ def test_a_maximum_goes_neither_to_all_nor_to_none_of_the_tied(rule, point):
 
 @pytest.mark.parametrize(("rule", "word"), [(first, "subgradient"), (last, "subgradient"), (one_to_each, "differs")])
 def test_more_than_a_hundred_ties(rule, word):
-    many = np.random.default_rng(0).normal(size=(110, 3))
+    many = np.random.default_rng(0).normal(size=(101, 3))
     many[:, 1] = many[:, 2] = np.abs(many).max(1) + 1
     assert gradproof.check_vjp(largest, rule, (many,), examples=4).word == word
 
