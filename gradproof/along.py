@@ -119,7 +119,9 @@ def beside(bench: Bench, trial: Trial, kind: str) -> None:
             share = rng.choice([-1.0, 1.0], np.shape(x)) * rng.uniform(0.5, 1, np.shape(x)) * 2.0**-7
             moved = np.asarray(np.asarray(x) + share * unit(x), np.asarray(x).dtype)
             inputs[k] = moved if isinstance(x, np.ndarray) else moved[()]
-    other = try_trial(bench.subject, replace(trial.work.sample, inputs=tuple(inputs), kind=kind))
+    other = try_trial(
+        bench.subject, replace(trial.work.sample, inputs=tuple(inputs), kind=kind, shown=trial.sample.kind)
+    )
     if other is None or any(a.shape != b.shape for a, b in zip(other.values, trial.values, strict=True)):
         return
     other.__dict__["cotangents"] = trial.work.cotangents

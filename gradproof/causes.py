@@ -154,6 +154,8 @@ def _whole(e: Evidence) -> Iterator[str]:
         return
     yield from _cotangent(e)
     if expected is None:
+        if e.single():
+            yield "one_entry"
         return
     if e.explains(-expected):
         yield "sign"

@@ -11,6 +11,7 @@ gradproof.check_layer(forward, backward, inputs)            forward -> (out, cac
 from __future__ import annotations
 
 import inspect
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.bench import Settings
+from gradproof.defaults import EXAMPLES, SEED, chosen_examples, chosen_seed
 from gradproof.equation import Equation
 from gradproof.errors import InputError
 from gradproof.explain import conclude
@@ -29,7 +31,6 @@ from gradproof.subject import Subject, parameter_names
 from gradproof.trial import Trial, finite, try_trial
 from gradproof.verdict import Result
 
-EXAMPLES = 20
 ORACLES = ("contract", "torch", "jax", "differences", "ball", "kink")
 Inputs = tuple[Any, ...] | Callable[[np.random.Generator], tuple[Any, ...]]
 
@@ -46,7 +47,7 @@ def check_vjp(
     strict: bool = False,
     subgradient: str = "any",
     examples: int | None = None,
-    seed: int = 0,
+    seed: int = SEED,
 ) -> Result:
     """Judge a vector-Jacobian product written by hand: `vjp(cotangent, *inputs)` of `forward(*inputs)`.
 
@@ -80,7 +81,7 @@ def check_grad(f: Callable[..., Any], grad: Callable[..., Any], inputs: Inputs, 
         return _scaled(grad(*x), cotangent)
 
     value.__signature__ = _signature(f)  # type: ignore[attr-defined]  # so that a dict of gradients is read by the names of f
-    return _from_options(_name(grad), value, rule, inputs, options)
+    return _from_options(_name(grad), value, rule, inputs, options, replay="{name}({arguments})")
 
 
 def assert_grad(f: Callable[..., Any], grad: Callable[..., Any], inputs: Inputs, **options: Any) -> None:
@@ -108,7 +109,8 @@ def check_layer(forward: Callable[..., Any], backward: Callable[..., Any], input
         return backward(cotangent, cache)
 
     value.__signature__ = _signature(forward)  # type: ignore[attr-defined]  # as in check_grad
-    return _from_options(_name(backward), value, rule, inputs, options)
+    called = f"{_name(forward)}({{arguments}})[1]"
+    return _from_options(_name(backward), value, rule, inputs, options, replay="{name}(cotangent, " + called + ")")
 
 
 def assert_layer(forward: Callable[..., Any], backward: Callable[..., Any], inputs: Inputs, **options: Any) -> None:
@@ -122,7 +124,9 @@ def check_jvp(forward: Callable[..., Any], jvp: Callable[..., Any], inputs: Inpu
 
     tangents: a tuple with an entry for each differentiated input, or the bare array where there is one.
     """
-    return _from_options(_name(jvp), forward, None, inputs, options, jvp)
+    tangents = "tangents = tuple(np.ones_like(x) for x in ({differentiated},))\n"
+    replay = tangents + "{name}(tangents if len(tangents) > 1 else tangents[0], {arguments})"
+    return _from_options(_name(jvp), forward, None, inputs, options, jvp, replay)
 
 
 def assert_jvp(forward: Callable[..., Any], jvp: Callable[..., Any], inputs: Inputs, **options: Any) -> None:
@@ -135,7 +139,7 @@ def check(
     equation: Equation,
     *,
     examples: int | None = None,
-    seed: int = 0,
+    seed: int = SEED,
     oracles: Sequence[str] | None = None,
     references: Mapping[str, Callable[..., Any]] | None = None,
     subgradient: str = "any",
@@ -150,9 +154,14 @@ def check(
             f"check takes an Equation, not {type(equation).__name__}; for a forward and a vjp use check_vjp"
         )
     wanted = _oracles(oracles)
+    seed = chosen_seed(seed)
     subject = Subject(equation.name, equation.forward, equation.vjp, {}, equation.plain, equation.kinks)
     subject.rule = partial(_declared_rule, equation)
     subject.references = dict(references or {})
+    module = equation.forward.__module__
+    known = getattr(sys.modules.get(module), "forward", None) is equation.forward and module != "__main__"
+    imported = f"from {module} import backward, forward\n" if known else ""
+    subject.replay = imported + "backward(cotangent, forward({arguments}), {arguments})"
     settings = Settings(True, subgradient, wanted, judge_value=True)
     return _run(subject, Declared(equation, seed, dtype), settings, examples, seed)
 
@@ -181,10 +190,14 @@ def _check_given(
         )
     if not callable(inputs):
         _point(inputs)
+    seed = chosen_seed(seed)
+    _whole("seed", seed, 0)
     source = Given(
         inputs, lambda count: parameter_names(subject.forward, count), seed, _listed(constant), domain, shapes
     )
     _point(source.first)
+    own = parameter_names(subject.forward, len(source.first))
+    subject.aliases = dict(zip(own, source.names, strict=True))
     if not source.wrt:
         kinds = ", ".join(f"{n}: {_kind(x)}" for n, x in zip(source.names, source.first, strict=True))
         raise InputError(
@@ -194,9 +207,8 @@ def _check_given(
 
 
 def _run(subject: Subject, source: Declared | Given, settings: Settings, examples: int | None, seed: int) -> Result:
-    count = EXAMPLES if examples is None else examples
-    if not isinstance(count, int) or count < 1:
-        raise InputError(f"examples={examples!r}; expected a whole number of at least 1")
+    count = chosen_examples(examples)
+    _whole("examples", count, 1)
     bench = bench_for(subject, settings)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         # what NumPy warns of at planted points is judged by its outcome
@@ -256,6 +268,19 @@ def _sound(subject: Subject, source: Given) -> Trial:
         )
     if not finite(first):
         raise InputError("the forward is not finite at the given point; give a point inside its domain")
+    if source.shapes is not None:
+        expected = source.shapes.output_shapes(source.shapes.bind(sample.inputs))
+        for y, shape in zip(first, expected, strict=False):
+            if y.shape != shape:
+                raise InputError(
+                    f"the forward returns shape {y.shape}; the shape string {source.shapes.text!r} says {shape}; "
+                    f"make the two agree"
+                )
+        if len(first) != len(expected):
+            raise InputError(
+                f"the forward returns {len(first)} outputs; the shape string {source.shapes.text!r} names "
+                f"{len(expected)}; make the two agree"
+            )
     again = trial.values
     if any(a.shape != b.shape or not np.array_equal(a, b) for a, b in zip(first, again, strict=True)):
         raise InputError(
@@ -281,8 +306,13 @@ def _point(inputs: Any) -> None:
             )
         if isinstance(x, np.ndarray) and x.dtype == object:
             raise InputError(f"input {k} is an object array; give a float array (x.astype(float))")
-        if isinstance(x, np.ndarray) and is_float(x) and not np.isfinite(np.asarray(x, np.float64)).all():
+        if is_float(x) and not np.isfinite(np.asarray(x, np.float64)).all():
             raise InputError(f"input {k} contains NaN or infinity; give a finite point")
+
+
+def _whole(option: str, value: Any, least: int) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        raise InputError(f"{option}={value!r}; expected a whole number of at least {least}")
 
 
 def _callable(subject: Subject) -> None:
@@ -298,6 +328,7 @@ def _from_options(
     inputs: Inputs,
     options: dict[str, Any],
     jvp: Callable[..., Any] | None = None,
+    replay: str = "",
 ) -> Result:
     known = {"torch", "jax", "shapes", "domain", "constant", "strict", "subgradient", "examples", "seed"}
     unknown = sorted(set(options) - known)
@@ -305,6 +336,7 @@ def _from_options(
         raise TypeError(f"unknown option {unknown[0]!r}; the options are {', '.join(sorted(known))}")
     made = rule if rule is not None else as_vjp(forward, jvp, _listed(options.get("constant", ())))
     subject = Subject(name, forward, made, _references(options.get("torch"), options.get("jax")))
+    subject.replay = replay or subject.replay
     take = options.get
     return _check_given(
         subject,
@@ -315,7 +347,7 @@ def _from_options(
         take("strict", False),
         take("subgradient", "any"),
         take("examples"),
-        take("seed", 0),
+        take("seed", SEED),
     )
 
 

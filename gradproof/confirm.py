@@ -15,8 +15,10 @@ from gradproof.slope import SPAN, Slope, slope, unit
 from gradproof.subject import Array
 from gradproof.trial import Trial
 
-# outputs that move in proportion at a coarse step, and not at all at a fine one, are rounded, not flat
-FINE, COARSE = 2.0**-24, 2.0**-6
+# the shortest step, in units of the others
+FINE = 2.0**-8
+# two long steps, one twice the other, at which a forward that is rounded inside still moves
+COARSE = (2.0**-3, 2.0**-2)
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Place:
     expected: float
     slope: Slope
     step: float
+    near_bound: float
+    consistent: bool
 
 
 def place(trial: Trial, i: int, got: Array, v: Array) -> Place | None:
@@ -51,10 +55,16 @@ def place(trial: Trial, i: int, got: Array, v: Array) -> Place | None:
     k = int(members[0])
     x = np.asarray(trial.sample.inputs[i], np.float64)
     own = abs(float(x.reshape(-1)[k])) or unit(x)
-    found = [_entry(trial, i, v.shape, k, step) for step in dict.fromkeys((unit(x), own))]
+    shortest = min(unit(x), own) * FINE
+    found = [_entry(trial, i, v.shape, k, step) for step in sorted({shortest, unit(x), own})]
+    # an edge, a jump or the grain of a coarser precision inside the longer steps shows at the shortest
+    near, short = found[0]
+    consistent = all(
+        abs(near.value / short - far.value / step) <= near.bound / short + far.bound / step for far, step in found[1:]
+    )
     ray, step = min(found, key=lambda pair: pair[0].bound / pair[1])
     index = tuple(int(n) for n in np.unravel_index(k, v.shape))
-    return Place(index, float(g[k]), ray.value / step, ray, step)
+    return Place(index, float(g[k]), ray.value / step, ray, step, near.bound / short, consistent)
 
 
 def _entry(trial: Trial, i: int, shape: tuple[int, ...], k: int, step: float) -> tuple[Slope, float]:
@@ -65,18 +75,18 @@ def _entry(trial: Trial, i: int, shape: tuple[int, ...], k: int, step: float) ->
 
 def confirmed(trial: Trial, i: int, found: Place, room: float) -> bool:
     """Whether the entry is wrong by itself, beyond `room` (for the entry) and what its slope can tell."""
-    ray = found.slope
-    if not np.isfinite(ray.bound) or ray.kinked:
+    if not np.isfinite(found.slope.bound) or found.slope.kinked or not found.consistent:
         return False
-    if abs(found.got - found.expected) <= room + ray.bound / found.step:
+    error = abs(found.got - found.expected)
+    if error <= room + found.slope.bound / found.step or found.near_bound > 0.3 * error:
         return False
-    return not (ray.value == 0 and _grained(trial, i, found))
+    return not (found.expected == 0 and _grained(trial, i, found))
 
 
 def _grained(trial: Trial, i: int, found: Place) -> bool:
-    """Whether the forward stands still at a fine step but moves in proportion at coarse ones: a coarser precision inside."""
+    """Whether the forward stands still at fine steps but moves in proportion at coarse ones: it is rounded, not flat."""
     only = np.zeros(np.shape(trial.sample.inputs[i]))
-    only[found.index] = found.step
+    only[found.index] = unit(trial.sample.inputs[i])
     phi = trial.work.ray({i: only})
-    fine, coarse, coarser = (float(phi(SPAN * t)[0]) for t in (FINE, COARSE, 4 * COARSE))
-    return fine == 0 and coarse != 0 and abs(coarser - 4 * coarse) <= 0.3 * abs(coarser)
+    coarse, coarser = (float(phi(SPAN * t)[0]) for t in COARSE)
+    return coarse != 0 and abs(coarser - 2 * coarse) <= 0.35 * abs(coarser)

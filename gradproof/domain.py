@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.errors import DeclarationError
+from gradproof.errors import DeclarationError, InputError
 
 Array = np.ndarray[Any, Any]
 WORDS = ("real", "positive", "probability", "simplex", "onehot")
@@ -44,7 +44,7 @@ class Domain:
                     "simplex": (0.0, np.inf),
                 }.get(given, (-np.inf, np.inf))
                 return cls(given, low, high)
-            match = re.fullmatch(r"labels\((\w+)\)", given.replace(" ", ""))
+            match = re.fullmatch(r"labels\(\s*(\w+)\s*\)", given.strip())
             if match:
                 return cls("labels", classes=match[1])
         elif isinstance(given, tuple) and len(given) == 2 and all(np.isscalar(v) for v in given):
@@ -69,7 +69,8 @@ class Domain:
         if self.word in ("real", "callable") or x.size == 0:
             return True
         if self.word == "labels":
-            return bool(np.issubdtype(x.dtype, np.integer) and (x >= 0).all())
+            below = int(self.classes) if self.classes.isdigit() else np.inf
+            return bool(np.issubdtype(x.dtype, np.integer) and (x >= 0).all() and (x < below).all())
         if self.word == "onehot":
             return bool(np.isin(x, (0, 1)).all() and (x.sum(-1) == 1).all()) if x.ndim else bool(x == 1)
         values = x.astype(np.float64)
@@ -143,7 +144,10 @@ class Domain:
         return np.eye(classes)[rng.integers(0, classes, shape[:-1])].reshape(shape)
 
     def _labels(self, rng: np.random.Generator, shape: tuple[int, ...], kind: str, sizes: dict[str, int]) -> Array:
-        count = int(self.classes) if self.classes.isdigit() else sizes.get(self.classes, 0)
+        if not self.classes.isdigit() and self.classes not in sizes:
+            known = ", ".join(sizes) or "none, for want of a shape string"
+            raise InputError(f"domain labels({self.classes}): {self.classes!r} is no axis; the axes are {known}")
+        count = int(self.classes) if self.classes.isdigit() else sizes[self.classes]
         x = rng.integers(0, max(count, 1), shape)
         return tie(rng, x) if kind in ("ties", "whole") else x  # a repeated index
 
@@ -176,7 +180,8 @@ def harden(rng: np.random.Generator, x: Array, kind: str, positive: bool = False
         case "saturated":
             x = plant(rng, x, signs * rng.choice([18.0, 37.0, 95.0], x.shape))
         case "extreme":
-            x = plant(rng, x, signs * rng.choice([95.0, 800.0], x.shape, p=[0.2, 0.8]), 6, 2)
+            sides = 1.0 if positive else _alternating(rng, x.shape)
+            x = plant(rng, x, sides * rng.choice([95.0, 800.0], x.shape, p=[0.2, 0.8]), 6, 2)
         case "whole":
             x = np.clip(np.round(2.5 * rng.normal(size=x.shape)), -6, 6)
             x = np.abs(x) if positive else x
@@ -187,6 +192,11 @@ def harden(rng: np.random.Generator, x: Array, kind: str, positive: bool = False
         case "edge" if not positive:
             x = np.abs(x)
     return np.asarray(x)
+
+
+def _alternating(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    signs = np.where(np.arange(int(np.prod(shape))) % 2, 1.0, -1.0).reshape(shape)
+    return np.asarray(signs * rng.choice([-1.0, 1.0]))
 
 
 def plant(rng: np.random.Generator, x: Array, value: Any, most: int = 3, share: int = 3) -> Array:

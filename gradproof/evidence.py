@@ -17,7 +17,7 @@ from gradproof.subject import Array, Fault
 from gradproof.trial import Trial
 
 # beyond so many entries the expected gradient is not worked out entry by entry
-MOST_ENTRIES = 256
+MOST_ENTRIES = 1500
 MOST_JACOBIAN = 64
 
 
@@ -105,6 +105,15 @@ class Evidence:
             return np.ones(self.point.shape, bool)
         error = np.abs(self.got - self.expected)
         return np.asarray(error > max(1e-3 * float(error.max(initial=0.0)), 1e-12 * size))
+
+    def single(self) -> bool:
+        """Whether the entry that bisection found carries the whole error of the direction."""
+        failure = self.failure
+        if failure.direction is None or failure.slope is None or failure.expected is None or failure.got is None:
+            return False
+        left = float((np.asarray(failure.expected, np.float64) * failure.direction).sum()) - failure.slope.value
+        off = (np.asarray(failure.expected) != np.asarray(failure.got)).sum()
+        return bool(off == 1) and abs(left) <= 1e-2 * abs(failure.error)
 
     def others(self) -> Iterator[Array]:
         """The expected gradients of the other inputs."""

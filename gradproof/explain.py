@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # a figure of a counterexample is written out up to so many entries; beyond, the seed replays it
 WRITTEN_OUT = 200
+WIDTH = 98
 
 
 def conclude(bench: Bench, trials: list[Trial], source: Declared | Given, count: int) -> Result:
@@ -38,7 +40,10 @@ def conclude(bench: Bench, trials: list[Trial], source: Declared | Given, count:
                     where[name] = place
     smallest = None
     if chosen is not None:
-        found = _causes(bench, chosen)
+        try:
+            found = _causes(bench, chosen)
+        except Exception:  # an explanation tries points that a stranger's forward may not take
+            found = ("missing_term",)
         smallest = shrink(bench, chosen, source)
     shapes = {tuple(np.shape(x) for x in t.sample.inputs) for t in trials}
     if len(shapes) == 1 and len(trials) > 1:
@@ -146,71 +151,86 @@ def _reproduce(bench: Bench, failure: Failure | None, count: int) -> str:
     if place is not None:
         index, got, expected = place
         lines.append(f"# {sample.names[failure.position or 0]}{list(index)} is {got!r}, should be {expected!r}")
-    if bench.settings.judge_value:
-        lines.append(f"backward(cotangent, forward({arguments}), {arguments})")
-    else:
-        name = bench.subject.name
-        lines.append(f"{name if name.isidentifier() else 'vjp'}(cotangent, {arguments})")
+    name = bench.subject.name if bench.subject.name.isidentifier() else "vjp"
+    differentiated = ", ".join(sample.names[i] for i in sample.wrt)
+    lines.append(bench.subject.replay.format(name=name, arguments=arguments, differentiated=differentiated))
     return "\n".join(lines)
 
 
 def _text(result: Result, bench: Bench, failure: Failure | None, shapes: int) -> str:
-    words = [v.word for v in result.found]
-    word = worst(words)
-    lines = []
-    if failure is None:
-        by_oracle: dict[str, list[float]] = {}
-        for v in result.found:
-            if v.oracle != "contract" and v.word in ("agrees", "subgradient"):
-                by_oracle.setdefault(v.oracle, []).append(v.resolution)
-        reached = "; ".join(
-            f"{oracle}: {len(r)} times, resolution {_figure(float(np.median(r)))}" for oracle, r in by_oracle.items()
-        )
-        lines.append(
-            f"{result.name}: {word} ({len(result.samples)} samples, {shapes} shape{'s' if shapes != 1 else ''}; {reached or 'no oracle resolved it'})"
-        )
-        for v in result.found:
-            if v.word == "subgradient":
-                lines.append(f"  {v.input}: subgradient at sample {v.sample}: {v.note}")
-                break
-        undecided = [v for v in result.found if v.word == "undecided"]
-        if undecided:
-            lines.append(
-                f"  undecided {len(undecided)} times, first: {undecided[0].input} at sample {undecided[0].sample}: {undecided[0].note}"
-            )
-        lines += [f"  note: {w}" for w in result.warnings]
-        return "\n".join(lines)
-    sample = failure.trial.sample
-    concerned = (
-        sample.names[failure.position]
-        if failure.position is not None
-        else ", ".join(sample.names[i] for i in sample.wrt)
-    )
-    lines.append(
-        f"{result.name}: the gradient of {concerned} {word if word != 'differs' else 'is wrong'} (oracle: {failure.oracle}, check: {failure.check}, sample {sample.label})"
-    )
-    if failure.note:
-        lines.append(f"  {failure.note}")
-    if failure.position is not None and concerned in result.where_found:
-        index, got, expected = result.where_found[concerned]
-        off = got - expected
-        ratio = f", {abs(got / expected):.6g} times as large" if expected and np.isfinite(got) else ""
-        lines.append(f"  at {concerned}{list(index)}: is {got!r}, should be {expected!r}, off by {off:.3g}{ratio}")
-        if np.isfinite(failure.bound):
-            lines.append(f"  allowed there: {_figure(failure.bound)}")
-    if result.causes_found:
-        lines.append("  what it looks like: " + CAUSES[result.causes_found[0]])
-        if len(result.causes_found) > 1:
-            lines.append("                  or: " + CAUSES[result.causes_found[1]])
-    wrong = sum(w in REFUSED for w in words)
-    lines.append(
-        f"  {wrong} of {len(words)} verdicts refuse it, on {len({v.sample for v in result.found if v.word in REFUSED})} of {len(result.samples)} samples"
-    )
-    lines += [f"  note: {w}" for w in result.warnings]
-    if result.reproduce:
+    lines = _right(result, shapes) if failure is None else _wrong(result, bench, failure)
+    for warning in result.warnings:
+        lines += textwrap.wrap(f"note: {warning}", WIDTH, initial_indent="  ", subsequent_indent="        ")
+    if result.reproduce and failure is not None:
         lines.append("  to reproduce, on the smallest counterexample found:")
         lines += ["    " + line for line in result.reproduce.splitlines()]
     return "\n".join(lines)
+
+
+def _right(result: Result, shapes: int) -> list[str]:
+    word = worst([v.word for v in result.found])
+    reached: dict[str, list[float]] = {}
+    for v in result.found:
+        if v.oracle != "contract" and v.word in ("agrees", "subgradient"):
+            reached.setdefault(v.oracle, []).append(v.resolution)
+    lines = [f"{result.name}: {word} ({len(result.samples)} samples, {shapes} shape{'s' if shapes != 1 else ''})"]
+    for oracle, resolutions in reached.items():
+        known = "" if oracle == "kink" else f", resolution {_figure(float(np.median(resolutions)))}"
+        lines.append(f"  {oracle}: {len(resolutions)} verdicts{known}")
+    for wanted in ("subgradient", "undecided"):
+        some = [v for v in result.found if v.word == wanted]
+        if some:
+            first = some[0]
+            text = f"{wanted} {len(some)} times, first {first.input} at sample {first.sample}: {first.note}"
+            lines += textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return lines
+
+
+def _wrong(result: Result, bench: Bench, failure: Failure) -> list[str]:
+    sample = failure.trial.sample
+    every = [sample.names[failure.position]] if failure.position is not None else [sample.names[i] for i in sample.wrt]
+    concerned = ", ".join(every)
+    what = "the forward value" if failure.check == "value" else f"the gradient of {concerned}"
+    lines = textwrap.wrap(f"{result.name}: {what} is wrong", WIDTH, subsequent_indent="  ")
+    lines.append(f"  oracle {failure.oracle}, check {failure.check}, sample {sample.label}")
+    lines += textwrap.wrap(failure.note, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    if concerned in result.where_found:
+        index, got, expected = result.where_found[concerned]
+        ratio = f", {got / expected:.6g} times what it should be" if expected and np.isfinite(got) else ""
+        lines.append(f"  at {concerned}{list(index)}: is {got!r}, should be {expected!r}")
+        allowed = f" (allowed {_figure(failure.bound)})" if np.isfinite(failure.bound) else ""
+        lines.append(f"    off by {got - expected:.3g}{allowed}{ratio}")
+    for lead, cause in zip(("what it looks like: ", "or: "), result.causes_found, strict=False):
+        text = lead + CAUSES[cause] + (_which(bench, failure) if cause in ("factor", "mean_for_sum") else "")
+        lines += textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ")
+    refused = [v for v in result.found if v.word in REFUSED]
+    samples = {v.sample for v in refused} & set(result.samples)
+    lines.append(
+        f"  {len(refused)} of {len(result.found)} verdicts refuse it, on {len(samples)} of {len(result.samples)} samples"
+    )
+    return lines
+
+
+def _which(bench: Bench, failure: Failure) -> str:
+    """The factor, and the axis whose size it is."""
+    if failure.position is None or failure.got is None:
+        return ""
+    e = Evidence(bench, failure)
+    if e.expected is None or e.expected.shape != e.got.shape or not e.expected.any():
+        return ""
+    ratio = float((e.got * e.expected).sum() / (e.expected**2).sum())
+    sample = failure.trial.sample
+    axes = {
+        f"{n}.shape[{a}]": s
+        for n, x in zip(sample.names, sample.inputs, strict=True)
+        for a, s in enumerate(np.shape(x))
+    }
+    for name, size in {**axes, **sample.sizes}.items():
+        if size > 1 and abs(abs(ratio) - size) < 1e-6 * size:
+            return f": {name} = {size} times too large"
+        if size > 1 and abs(abs(ratio) - 1 / size) < 1e-6:
+            return f": {name} = {size} times too small"
+    return f": {ratio:.6g} times the gradient"
 
 
 def _figure(value: float) -> str:

@@ -63,7 +63,7 @@ def examine(bench: Bench, trial: Trial) -> None:
     for i in ready:
         _gradient(bench, trial, i, g)
     whole = len(bench.failures) == before and len(ready) == len(sample.wrt)
-    if whole and bench.settings.wants("kink") and sample.kind not in REGULAR:
+    if whole and bench.settings.wants("kink"):
         kinks.judge_level(bench, trial, g)
     if len(bench.failures) == before and bench.seen <= TURNED:
         along.beside(bench, trial, "turned")
@@ -193,17 +193,18 @@ def _nonfinite(bench: Bench, trial: Trial, i: int, got: Array) -> None:
             index = tuple(int(n) for n in np.argwhere(bad & np.isfinite(theirs))[0])
             expected = theirs if abs(theirs[index]) <= largest(dtype) else None
             break
-    if sample.kind not in REGULAR or not bench.truth(trial):
+    if sample.kind not in REGULAR or expected is None:
         # a framework's finite number where the function jumps, as arctan2 does at the origin, is no derivative;
-        # finite slopes on both sides are one, or a kink that has subgradients
+        # finite slopes on both sides are one, or a kink that has subgradients (where no framework says NaN as well)
         v = np.zeros(got.shape)
         v[index] = directions(trial, i, sample.rng(13), 1)[0][index]
         ray = slope(trial, {i: v}, refine=False)
         sides = ((ray.right, ray.right_bound), (ray.left, ray.left_bound))
         scale = max(bench.scales.get(sample.names[i], 0.0), 1e-6)
-        if not all(np.isfinite(s) and b <= RESOLVED * max(abs(s), scale) for s, b in sides) or abs(ray.value / v[index]) >= largest(dtype):
+        resolved = all(np.isfinite(s) and b <= RESOLVED * max(abs(s), scale) for s, b in sides)
+        if not resolved or abs(ray.value / v[index]) >= largest(dtype):
             expected = None
-        elif expected is None and not bench.truth(trial):
+        elif expected is None and not (ray.kinked and bench.truth(trial)):
             expected = np.where(bad, 0.0, got)
             expected[index] = ray.value / v[index]
     name = sample.names[i]

@@ -53,7 +53,12 @@ def _ask(bench: Bench, oracle: Autodiff, group: list[Trial]) -> None:
         points += [point(trial.work), *(nudged(trial.work, k) for k in range(NUDGES))]
         if trial.narrow and trial.work is not trial:
             points.append(point(trial))
-    answers = oracle.ask(points, wrt, static)
+    try:
+        answers = oracle.ask(points, wrt, static)
+    except InputError:
+        for trial in group:
+            _same_shapes(oracle, trial.work)  # the plainer reason, where it is that
+        raise
     for trial, start in zip(group, starts, strict=True):
         base, moved = answers[start], answers[start + 1 : start + 1 + NUDGES]
         _fits(bench, oracle.framework, trial.work, base)
@@ -70,18 +75,23 @@ def _ask(bench: Bench, oracle: Autodiff, group: list[Trial]) -> None:
         )
 
 
+def _same_shapes(oracle: Autodiff, trial: Trial) -> None:
+    try:
+        values = oracle.values(trial.inputs(), trial.sample.static)
+    except Exception:  # it does not even run: what the caller is told already
+        return
+    mine, theirs = [y.shape for y in trial.values], [y.shape for y in values]
+    lead = f"the {oracle.framework} forward returns"
+    if len(mine) != len(theirs):
+        raise InputError(f"{lead} {len(theirs)} outputs, the forward {len(mine)}; give the same forward")
+    for ours, other in zip(mine, theirs, strict=True):
+        if ours != other:
+            raise InputError(f"{lead} shape {other}, the forward {ours}; give the same forward")
+
+
 def _fits(bench: Bench, framework: str, trial: Trial, answer: Answer) -> None:
     """The reference has to be the same function; raises InputError naming the first entry where it is not."""
-    if len(answer.values) != len(trial.values):
-        raise InputError(
-            f"the {framework} forward returns {len(answer.values)} outputs, the forward {len(trial.values)}; "
-            f"give the same forward"
-        )
     for mine, theirs in zip(trial.values, answer.values, strict=True):
-        if mine.shape != theirs.shape:
-            raise InputError(
-                f"the {framework} forward returns shape {theirs.shape}, the forward {mine.shape}; give the same forward"
-            )
         if bench.settings.judge_value or not is_float(mine) or trial.sample.kind not in REGULAR:
             continue
         scale = float(np.max(np.abs(mine), initial=1e-300))

@@ -51,11 +51,12 @@ class Sample:
     static: dict[str, Any] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     shape_kind: str = "given"
+    shown: str = ""  # the kind of the sample that this one stands beside
 
     @property
     def label(self) -> str:
         words = [f"{k}={v}" for k, v in {**self.sizes, **self.static}.items()]
-        return " ".join([f"{self.index}:{self.kind}", *words])
+        return " ".join([f"{self.index}:{self.shown or self.kind}", *words])
 
     def rng(self, purpose: int = 0) -> np.random.Generator:
         """A generator of this sample's own, one for each purpose."""
@@ -76,7 +77,7 @@ def structure(x: Array) -> frozenset[str]:
         return frozenset()
     a = a.astype(np.float64)
     words = set()
-    whole = bool((a == np.round(a)).all()) and a.size > 1
+    whole = bool((a == np.round(a)).all() and (np.abs(a) < 2**31).all()) and a.size > 1  # beyond, every float is whole
     if whole and np.isin(a, (0, 1)).all():
         words.add("values 0/1")
     if whole and a.ndim == 1 and a.size > 2 and (np.sort(a) == np.arange(a.size)).all():
@@ -197,7 +198,11 @@ class Declared:
         variant = variants[(index + attempt) % len(variants)]
         pool = np.random.default_rng((self.seed, index % len(SHAPES), index % len(variants), attempt))
         static = {
-            **{k: v[int(pool.integers(len(v)))] for k, v in self.equation.static.items()},
+            # walked, not drawn: each value of each parameter occurs within one round of shapes
+            **{
+                k: v[(index % len(SHAPES) + self.seed + p) % len(v)]
+                for p, (k, v) in enumerate(self.equation.static.items())
+            },
             **variant.pinned,
         }
         if shape_kind == "one":
@@ -292,7 +297,7 @@ class Given:
         self.domains = _domains(domain, self.names)
         self.wrt = tuple(i for i, x in enumerate(self.first) if is_float(x) and i not in self.constant)
         for i, d in self.domains.items():
-            if is_float(self.first[i]) and not d.contains(self.first[i]):
+            if isinstance(self.first[i], np.ndarray) and not d.contains(self.first[i]):
                 raise InputError(
                     f"input {self.names[i]!r} lies outside its domain '{d}'; give a point inside, or another domain="
                 )
@@ -310,7 +315,13 @@ class Given:
 
     def _call(self, index: int) -> tuple[Any, ...]:
         assert self.sampler is not None
-        points = [self.sampler(np.random.default_rng((self.seed, index))) for _ in range(2 if index == 0 else 1)]
+        try:
+            points = [self.sampler(np.random.default_rng((self.seed, index))) for _ in range(2 if index == 0 else 1)]
+        except Exception as error:
+            text = str(error).splitlines()[0] if str(error) else ""
+            raise InputError(
+                f"the sampler raised {type(error).__name__}: {text}; it is called with a Generator"
+            ) from error
         for point in points:
             if not isinstance(point, tuple):
                 raise InputError(f"the sampler gave {type(point).__name__}; expected a tuple of the forward's inputs")
@@ -353,18 +364,21 @@ class Given:
                 return self._sample(index, "drawn", tuple(freeze(x) for x in point), {}, "given")
             hard = [k for k in VALUES if k not in ("random", "drawn")]
             kind = hard[turn % len(hard)]
-            planted = tuple(self._plant(rng, i, x, kind) for i, x in enumerate(point))
+            planted = tuple(self._plant(rng, i, x, kind, self._sizes(point)) for i, x in enumerate(point))
             if kind == "ties":
                 planted = tie_across(rng, planted, self._free())
             return self._sample(index, kind, planted, {}, "given")
-        return self._sample(index, kind, self._vary(rng, self.first, kind, None, {}), {}, "given")
+        return self._sample(index, kind, self._vary(rng, self.first, kind, None, self._sizes(self.first)), {}, "given")
+
+    def _sizes(self, point: tuple[Any, ...]) -> Mapping[str, int]:
+        return {} if self.shapes is None else self.shapes.bind(point)
 
     def _free(self) -> list[int]:
         return [i for i in self.wrt if i not in self.domains and not self.keep.get(i)]
 
-    def _plant(self, rng: np.random.Generator, i: int, x: Any, kind: str) -> Any:
+    def _plant(self, rng: np.random.Generator, i: int, x: Any, kind: str, sizes: Mapping[str, int]) -> Any:
         if i in self.domains:
-            return _like(x, self.domains[i].draw(rng, np.shape(x), kind, {}))
+            return _like(x, self.domains[i].draw(rng, np.shape(x), kind, sizes))
         if not isinstance(x, np.ndarray) or not is_float(x):
             return (
                 _vary_whole(rng, x, kind, self.keep.get(i, frozenset()), x.shape)

@@ -37,6 +37,8 @@ class Subject:
     references: dict[str, Callable[..., Any]] = field(default_factory=dict)
     plain: Callable[..., Any] | None = None
     kinks: str = ""
+    aliases: dict[str, str] = field(default_factory=dict)  # the forward's own parameter names, where shapes= has others
+    replay: str = "{name}(cotangent, {arguments})"
     evaluations: dict[str, int] = field(default_factory=lambda: {"forward": 0, "vjp": 0})
     warnings: dict[str, None] = field(default_factory=dict)
 
@@ -82,6 +84,7 @@ class Subject:
     def _read(self, raw: Any, names: Sequence[str], wrt: Sequence[int]) -> Gradients:
         given: dict[int, Any]
         if isinstance(raw, Mapping):
+            raw = {self.aliases.get(k, k) if k not in names else k: v for k, v in raw.items()}
             unknown = [k for k in raw if k not in names]
             if unknown:
                 raise Fault(

@@ -77,6 +77,10 @@ class Autodiff:
                 f"the {self.framework} forward raised {type(error).__name__}: {first}; it takes the same inputs as the forward"
             ) from error
 
+    def values(self, inputs: Sequence[Any], static: dict[str, Any]) -> tuple[Array, ...]:
+        """The framework's outputs as arrays."""
+        return outputs(self._engine.value(self.forward, inputs, static))[0]
+
     def _ask_one(self, point: Point, wrt: Sequence[int], static: dict[str, Any]) -> Answer:
         cotangent = tuple(point.cotangents) if point.packed else point.cotangents[0]
         value, gradients = self._engine.vjp(self.forward, cotangent, point.inputs, wrt, static)

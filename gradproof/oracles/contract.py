@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.sample import is_float
+from gradproof.sample import is_float, structure
 from gradproof.subject import Array, Fault, Gradients
 from gradproof.tolerance import eps, tiny
 from gradproof.trial import Trial
@@ -173,13 +173,15 @@ class Contract:
                 )
 
     def other(self, x: Any) -> Any:
-        """An array like x with other values."""
-        if not is_float(x) or np.size(x) == 0:
+        """An array like x with other values: reversed, which keeps range, sums and symmetry; moved where it is too small."""
+        if not is_float(x) or np.size(x) == 0 or "sorted" in structure(np.asarray(x)):
             return np.array(x) if isinstance(x, np.ndarray) else x
-        # reversed, so that another entry is the largest; of the same range, so that the forward is defined there
-        moved = np.flip(np.asarray(x)).astype(np.float64) * (1 + self.nudge.integers(1, 9, np.shape(x)) / 64)
-        moved = np.asarray(moved).astype(np.asarray(x).dtype)
-        return moved if isinstance(x, np.ndarray) else moved[()]
+        turned = np.ascontiguousarray(np.flip(np.asarray(x)))
+        if np.array_equal(turned, x) and "values 0/1" not in structure(np.asarray(x)):
+            turned = (turned.astype(np.float64) * (1 + self.nudge.integers(1, 9, np.shape(x)) / 64)).astype(
+                turned.dtype
+            )
+        return turned.reshape(np.shape(x)) if isinstance(x, np.ndarray) else turned.reshape(())[()]
 
     def linear(self) -> Iterator[Breach]:
         """vjp(2u - 3u') = 2 vjp(u) - 3 vjp(u'), vjp(-u) = -vjp(u), and vjp(0) = 0."""
@@ -228,7 +230,8 @@ class Contract:
 
     def _copied(self, cotangents: Sequence[Array]) -> Gradients:
         # copies: a rule that reuses a buffer is blamed for that, not for what the buffer holds later
-        return {i: None if g is None else np.array(g) for i, g in self.trial.pull(cotangents).items()}
+        handed = [np.array(u) for u in cotangents]
+        return {i: None if g is None else np.array(g) for i, g in self.trial.pull(handed).items()}
 
     def _wobble(self, i: int) -> float:
         """How far the gradient moves when the arguments move by an ulp of their dtype: what rounding may explain."""
