@@ -8,6 +8,7 @@ Every direction has all entries at +-1 (of their size), so that one wrong entry 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -76,10 +77,10 @@ def _refuse(
     trial: Trial,
     i: int,
     got: Array,
-    dtype: np.dtype,
+    dtype: np.dtype[Any],
     gradients: Gradients,
     v: Array,
-    moves: Array | float,  # type: ignore[type-arg]  # any float dtype
+    moves: Array | float,
 ) -> str:
     """The word for a gradient that differences contradict along v: only what holds at one entry is refused."""
     chosen = kinks.choice(bench, trial, i, got)
@@ -142,7 +143,7 @@ def beside(bench: Bench, trial: Trial, kind: str) -> None:
 
 
 def grain(trial: Trial, i: int, got: Array) -> Array:
-    """How far a narrow rule moves, entry by entry, when its arguments move by an ulp of their dtype: its own rounding."""
+    """How far a narrow rule moves, entry by entry, when its arguments move by an ulp: its own rounding."""
     worst = np.zeros(got.shape)
     for k in range(GRAIN_DRAWS):
         point = nudged(trial, 50 + k)
@@ -156,7 +157,7 @@ def grain(trial: Trial, i: int, got: Array) -> Array:
     return 8 * worst
 
 
-def _shadow(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype) -> tuple[Array, np.dtype] | None:  # type: ignore[type-arg]  # any float dtype
+def _shadow(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype[Any]) -> tuple[Array, np.dtype[Any]] | None:
     """For a narrow rule that follows the dtype: its float64 self is held against the truth, and it against that."""
     work = trial.work
     if not trial.narrow or work is trial:
@@ -202,7 +203,7 @@ def _lost(trial: Trial) -> float:
     return worst
 
 
-def _movement(bench: Bench, trial: Trial, i: int, dtype: np.dtype) -> Array | float:  # type: ignore[type-arg]  # any float dtype
+def _movement(bench: Bench, trial: Trial, i: int, dtype: np.dtype[Any]) -> Array | float:
     """How far the rule itself moves, in units of eps, when its arguments move by a relative eps of float64."""
     work = trial.work
     if dtype != np.float64:

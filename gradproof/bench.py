@@ -1,8 +1,9 @@
-"""What the judge keeps at hand while it judges: settings, what frameworks said, how large gradients are, what was found."""
+"""What the judge keeps at hand: settings, what frameworks said, how large gradients are, what was found."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class Settings:
 
 @dataclass
 class Truth:
-    """What one framework says at a trial's point: the answer, how far it moves, how far it is off in the rule's dtype."""
+    """What one framework says at a point: the answer, how far it moves, how far it is off in the rule's dtype."""
 
     answer: Answer
     movement: dict[int, Array]
@@ -152,7 +153,9 @@ class Bench:
                 scale *= max(1.0, max(self.reach.get(name, 0.0), 1.0) / float(x[x > 0].min()))
         return scale
 
-    def rounding(self, trial: Trial, i: int, got: Array, movement: Array | float, v: Array, dtype: np.dtype) -> float:  # type: ignore[type-arg]  # any float dtype
+    def rounding(
+        self, trial: Trial, i: int, got: Array, movement: Array | float, v: Array, dtype: np.dtype[Any]
+    ) -> float:
         """What rounding alone may put between <g, v> and the truth: a random walk over the entries."""
         spread = norm((np.abs(got) + movement) * v)
         share = ROUNDINGS[name_of(dtype)] * spread + SCALE_ROUNDINGS[name_of(dtype)] * self.scale(trial, i) * norm(v)

@@ -1,7 +1,7 @@
 """Why a gradient is wrong: what the failure looks like, best guess first.
 
-Each cause is a test on evidence, not a guess from names: the wrong gradient g is held against what the expected gradient E,
-the Jacobian and the rule's answers to other cotangents would give if just this mistake had been made.
+Each cause is a test on evidence, not a guess from names: the wrong gradient g is held against what the expected
+gradient E, the Jacobian and the rule's answers to other cotangents would give if just this mistake had been made.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ CAUSES = {
     "cotangent_sign_ignored": "the sign of the cotangent is ignored",
     "diagonal_only": "only the diagonal of the Jacobian is there: the terms between entries are missing",
     "value_for_derivative": "the value of the function stands in place of its derivative",
-    "activation_for_preactivation": "the derivative is by the activation, or taken at it, in place of the pre-activation",
+    "activation_for_preactivation": "the derivative is by the activation, or taken at it, in place of the "
+    "pre-activation",
     "swapped": "the gradients of two inputs are exchanged",
     "zero": "the gradient is zero everywhere",
     "one_entry": "one entry alone is wrong",
@@ -238,7 +239,7 @@ def _low_precision(g: Array, expected: Array) -> Iterator[str]:
 def _values(e: Evidence) -> Iterator[str]:
     g = e.got
     for y in e.trial.work.values:
-        for u in (1.0, *(c for c in e.cotangents if c.shape == y.shape)):
+        for u in (np.ones(()), *(c for c in e.cotangents if c.shape == y.shape)):
             value = np.asarray(u * np.asarray(y, np.float64))
             # a reduced axis comes back with size 1
             forms = (
@@ -265,8 +266,8 @@ def _parts(e: Evidence) -> Iterator[str]:
     wrong = e.wrong()
     if wrong.sum() == 1 and wrong.size > 1:
         yield "one_entry"
-    rows = wrong.reshape(wrong.shape[0], -1).any(1) if wrong.ndim and wrong.shape[0] > 1 else np.ones(1, bool)
-    if not rows[0] and rows.any():
+    rows = np.asarray(np.atleast_1d(wrong).reshape(max(len(np.atleast_1d(wrong)), 1), -1).any(1))
+    if rows.size > 1 and not rows.flat[0] and rows.any():
         yield "at_batch"
     if wrong.sum() and e.elementwise():
         x = e.point

@@ -1,10 +1,10 @@
 """Checks for anybody's derivative: a result that says right or wrong, how sure, and where and why.
 
-result = gradproof.check_vjp(forward, vjp, inputs)          forward(*inputs) -> array;  vjp(cotangent, *inputs) -> gradients
+result = gradproof.check_vjp(forward, vjp, inputs)          vjp(cotangent, *inputs) -> gradients of forward(*inputs)
 gradproof.assert_vjp(forward, vjp, inputs)                  the same, raises AssertionError with the explanation
 gradproof.check(EQUATION)                                   a declaration, over its shapes and domains, strict
 gradproof.check_grad(f, grad, inputs)                       a scalar function's gradient
-gradproof.check_jvp(forward, jvp, inputs)                   forward mode:  jvp(tangents, *inputs) -> tangent of the output
+gradproof.check_jvp(forward, jvp, inputs)                   jvp(tangents, *inputs) -> tangent of the output
 gradproof.check_layer(forward, backward, inputs)            forward -> (out, cache),  backward(dout, cache) -> gradients
 """
 
@@ -52,9 +52,11 @@ def check_vjp(
     """Judge a vector-Jacobian product written by hand: `vjp(cotangent, *inputs)` of `forward(*inputs)`.
 
     inputs: a tuple (one point) or `sampler(rng) -> tuple`; torch, jax: the same forward in a framework; shapes: a shape
-    string such as "x: n d, w: d m -> z: n m", which lets shapes vary; domain: a word for all, a sequence by position or a
-    dict by name; constant: names or positions without a gradient; strict: shared memory is wrong; subgradient: "any",
-    "torch" or "jax"; examples: number of points, default 20. Raises InputError (a ValueError) for the caller's own mistakes.
+    string such as "x: n d, w: d m -> z: n m", which lets shapes vary; domain: a word for all, a sequence by position
+    or a dict by name; constant: names or positions without a gradient; strict: shared memory is wrong; subgradient:
+    "any", "torch" or "jax"; examples: number of points, default 20.
+
+    Raises InputError (a ValueError) for the caller's own mistakes.
     """
     subject = Subject(_name(vjp), forward, vjp, _references(torch, jax))
     return _check_given(subject, inputs, shapes, domain, constant, strict, subgradient, examples, seed)
@@ -73,7 +75,8 @@ def check_grad(f: Callable[..., Any], grad: Callable[..., Any], inputs: Inputs, 
         y = f(*x)
         if np.size(y) != 1 or isinstance(y, tuple | list):
             raise InputError(
-                f"check_grad takes a scalar function; this one returns shape {np.shape(y)}; use check_vjp, whose vjp takes a cotangent"
+                f"check_grad takes a scalar function; this one returns shape {np.shape(y)}; use check_vjp, "
+                "whose vjp takes a cotangent"
             )
         return y if np.ndim(y) == 0 else np.asarray(y).reshape(())
 
@@ -91,13 +94,14 @@ def assert_grad(f: Callable[..., Any], grad: Callable[..., Any], inputs: Inputs,
 
 
 def check_layer(forward: Callable[..., Any], backward: Callable[..., Any], inputs: Inputs, **options: Any) -> Result:
-    """Judge a layer: `forward(*inputs) -> (out, cache)` with `backward(dout, cache) -> gradients`. Options as in `check_vjp`."""
+    """Judge `forward(*inputs) -> (out, cache)` with `backward(dout, cache) -> gradients`. Options as in `check_vjp`."""
 
     def run(*x: Any) -> tuple[Any, Any]:
         made = forward(*x)
         if not isinstance(made, tuple) or len(made) != 2:
             raise InputError(
-                f"a layer's forward returns (out, cache); this one returned {type(made).__name__}; use check_vjp where there is no cache"
+                f"a layer's forward returns (out, cache); this one returned {type(made).__name__}; use "
+                "check_vjp where there is no cache"
             )
         return made
 
@@ -232,7 +236,8 @@ def _trials(subject: Subject, source: Declared | Given, count: int) -> list[Tria
                 break
     if not trials:
         raise InputError(
-            f"the forward of {subject.name!r} is nowhere finite on {count} samples of its domain; check domain= or the shape string"
+            f"the forward of {subject.name!r} is nowhere finite on {count} samples of its domain; check "
+            "domain= or the shape string"
         )
     empty = source.empty(count)
     trial = None if empty is None or count < 4 else try_trial(subject, empty)
@@ -264,7 +269,8 @@ def _sound(subject: Subject, source: Given) -> Trial:
         )
     if not kinds:
         raise InputError(
-            f"the forward returns no float output (dtype {', '.join(str(y.dtype) for y in first)}); nothing is differentiable"
+            f"the forward returns no float output (dtype {', '.join(str(y.dtype) for y in first)}); nothing "
+            "is differentiable"
         )
     if not finite(first):
         raise InputError("the forward is not finite at the given point; give a point inside its domain")
@@ -284,7 +290,8 @@ def _sound(subject: Subject, source: Given) -> Trial:
     again = trial.values
     if any(a.shape != b.shape or not np.array_equal(a, b) for a, b in zip(first, again, strict=True)):
         raise InputError(
-            "the forward is not deterministic: two calls at one point differ; fix its seed or pass the random numbers as an input"
+            "the forward is not deterministic: two calls at one point differ; fix its seed or pass the "
+            "random numbers as an input"
         )
     return trial
 
@@ -292,7 +299,8 @@ def _sound(subject: Subject, source: Given) -> Trial:
 def _point(inputs: Any) -> None:
     if not isinstance(inputs, tuple):
         raise InputError(
-            f"inputs is a {type(inputs).__name__}; expected a tuple of the forward's inputs, such as (x, w), or a sampler(rng) -> tuple"
+            f"inputs is a {type(inputs).__name__}; expected a tuple of the forward's inputs, such as (x, w), "
+            "or a sampler(rng) -> tuple"
         )
     if not inputs:
         raise InputError("inputs is an empty tuple; give the forward's inputs, such as (x, w)")

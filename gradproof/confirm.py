@@ -84,7 +84,7 @@ def confirmed(trial: Trial, i: int, found: Place, room: float) -> bool:
 
 
 def _grained(trial: Trial, i: int, found: Place) -> bool:
-    """Whether the forward stands still at fine steps but moves in proportion at coarse ones: it is rounded, not flat."""
+    """Whether the forward stands still at fine steps but moves in proportion at coarse ones: rounded, not flat."""
     only = np.zeros(np.shape(trial.sample.inputs[i]))
     only[found.index] = unit(trial.sample.inputs[i])
     phi = trial.work.ray({i: only})

@@ -54,7 +54,8 @@ class Domain:
         elif callable(given):
             return cls("callable", draw_with=given)
         raise DeclarationError(
-            f"domain of {name}: {given!r} is unknown; expected one of {', '.join(WORDS)}, labels(c), an interval (lo, hi) with lo < hi, "
+            f"domain of {name}: {given!r} is unknown; expected one of {', '.join(WORDS)}, labels(c), an "
+            "interval (lo, hi) with lo < hi, "
             f"or a callable rng, shape -> array"
         )
 
@@ -166,8 +167,8 @@ def short(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 def harden(rng: np.random.Generator, x: Array, kind: str, positive: bool = False) -> Array:
     """The array with hard values of one kind planted in it, or made of them.
 
-    zeros: exact zeros, at times a whole row; ties: equal entries; saturated: up to where 1 - tanh(x)^2 is lost; extreme:
-    beyond the overflow of exp in float64; whole: whole numbers, where thresholds tend to lie.
+    zeros: exact zeros, at times a whole row; ties: equal entries; saturated: up to where 1 - tanh(x)^2 is lost;
+    extreme: beyond the overflow of exp in float64; whole: whole numbers, where thresholds tend to lie.
     """
     signs = 1.0 if positive else rng.choice([-1.0, 1.0], x.shape)
     match kind:
@@ -211,7 +212,7 @@ def plant(rng: np.random.Generator, x: Array, value: Any, most: int = 3, share: 
 
 
 def tie(rng: np.random.Generator, x: Array) -> Array:
-    """The array with entries made equal along each axis: neighbours and others, at the largest, the smallest, any value."""
+    """The array with entries made equal along each axis: neighbours and others, at the largest, smallest, any value."""
     x = x.copy()
     for axis in (a for a in range(x.ndim) if x.shape[a] > 1):
         lines = np.moveaxis(x, axis, -1)

@@ -1,4 +1,4 @@
-"""A gradient entry by entry against a framework's, and what a mismatch means: wrong, a choice, or the framework's slip."""
+"""A gradient entry by entry against a framework's; a mismatch is wrong, a choice, or the framework's slip."""
 
 from __future__ import annotations
 

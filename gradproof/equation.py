@@ -38,9 +38,9 @@ class Equation:
     forward(*inputs, **static) -> array or tuple of arrays
     backward(z_bar, z, *inputs, **static) -> dict of input name -> gradient, of the input's shape and dtype
     paper: ids of the equations it covers; tables: of the tables; shapes: a shape string, or several, each a string or
-    (string, pinned static parameters); domain: input name -> domain (default real); constant: inputs without a gradient;
-    static: keyword parameter -> the values it is drawn from; kinks: where the map is not differentiable, and the choice
-    made there; plain: the same map in a form that also runs on object arrays of balls.
+    (string, pinned static parameters); domain: input name -> domain (default real); constant: inputs without a
+    gradient; static: keyword parameter -> the values it is drawn from; kinks: where the map is not
+    differentiable, and the choice made there; plain: the same map in a form that also runs on object arrays of balls.
 
     Raises DeclarationError, in one line, where the record contradicts itself.
     """
@@ -141,5 +141,5 @@ class Equation:
         return Domain.of(self.domain.get(name, "real"), repr(name))
 
     def vjp(self, z_bar: Any, *inputs: Any, **static: Any) -> dict[str, Any]:
-        """The gradients of <z_bar, forward(inputs)> by the hand-written backward: input name -> array of its shape and dtype."""
+        """The gradients of <z_bar, forward(inputs)> by the hand-written backward: input name -> array of its shape."""
         return dict(self.backward(z_bar, self.forward(*inputs, **static), *inputs, **static))

@@ -1,4 +1,4 @@
-"""What can be measured at a failing sample: the expected gradient, the Jacobian, the rule's answers to other cotangents."""
+"""What can be measured at a failing sample: the expected gradient, the Jacobian, answers to other cotangents."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Evidence:
 
     @cached_property
     def tolerance(self) -> float:
-        """What an explanation may leave over: a thousandth of the error that it explains, relative to the largest entry."""
+        """What an explanation may leave over: a thousandth of the error it explains, relative to the largest entry."""
         e = self.expected
         if e is None or e.shape != self.got.shape:
             return 1e-6
@@ -207,7 +207,7 @@ class Evidence:
         return np.asarray(estimate.value.reshape(point.shape))
 
     def by_activation(self) -> bool:
-        """Whether one more factor, the derivative of a common activation at this input, would make the gradient right."""
+        """Whether one more factor, the derivative of a common activation here, would make the gradient right."""
         if self.expected is None or self.expected.shape != self.got.shape:
             return False
         x, g = self.point, self.got

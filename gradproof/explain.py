@@ -1,4 +1,4 @@
-"""The result, and the block a stranger can act on: what, against which oracle, where, is, should be, what it looks like."""
+"""The result, and the block a stranger can act on: what, by which oracle, where, is, should be, what it looks like."""
 
 from __future__ import annotations
 
@@ -206,7 +206,8 @@ def _wrong(result: Result, bench: Bench, failure: Failure) -> list[str]:
     refused = [v for v in result.found if v.word in REFUSED]
     samples = {v.sample for v in refused} & set(result.samples)
     lines.append(
-        f"  {len(refused)} of {len(result.found)} verdicts refuse it, on {len(samples)} of {len(result.samples)} samples"
+        f"  {len(refused)} of {len(result.found)} verdicts refuse it, on {len(samples)} of "
+        f"{len(result.samples)} samples"
     )
     return lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def enclosed(bench: Bench, trial: Trial, i: int, v: Array) -> ball.Enclosure | N
     return found
 
 
-def judge(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype, movement: Array | float) -> bool:  # type: ignore[type-arg]  # any float dtype
+def judge(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype[Any], movement: Array | float) -> bool:
     """A gradient against the proved slope along a random direction; True where that settled it."""
     v = directions(trial, i, trial.sample.rng(16), 1)[0]
     found = enclosed(bench, trial, i, v)

@@ -113,7 +113,7 @@ def vary(
     if "values 0/1" in keep:
         if "rows summing to 1" in keep:
             return np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])].reshape(shape).astype(x.dtype)
-        return (rng.random(shape) < np.clip(base.mean(), 0.2, 0.8)).astype(x.dtype)
+        return np.asarray(rng.random(shape) < np.clip(base.mean(), 0.2, 0.8)).astype(x.dtype)
     if "a permutation" in keep:
         return rng.permutation(int(np.prod(shape))).reshape(shape).astype(x.dtype)
     if "rows summing to 1" in keep:
@@ -152,7 +152,7 @@ def _range_of(dtype: np.dtype[Any], fresh: Array, kind: str) -> Array:
 
 def _vary_whole(rng: np.random.Generator, x: Array, kind: str, keep: frozenset[str], shape: tuple[int, ...]) -> Array:
     if x.dtype == bool:
-        return rng.random(shape) < np.clip(x.mean(), 0.2, 0.8)
+        return np.asarray(rng.random(shape) < np.clip(x.mean(), 0.2, 0.8))
     if "a permutation" in keep:
         return rng.permutation(int(np.prod(shape))).reshape(shape).astype(x.dtype)
     values = rng.choice(x.reshape(-1), shape)  # indices stay among those the point has, so that they stay in range
@@ -192,7 +192,7 @@ class Declared:
     def draw(self, index: int, attempt: int = 0) -> Sample | None:
         variants = self.equation.variants
         rng = np.random.default_rng((self.seed, index, attempt))
-        # every eighth sample runs through the pool of shapes anew; the values' round is longer, so that the pairs differ
+        # every eighth sample runs through the pool of shapes anew; the values' round is longer: the pairs differ
         shape_kind = SHAPES[index % len(SHAPES)]
         kind = VALUES[(index + index // len(SHAPES)) % len(VALUES)]
         variant = variants[(index + attempt) % len(variants)]
@@ -488,7 +488,8 @@ def _domains(domain: Any, names: tuple[str, ...]) -> dict[int, Domain]:
     if isinstance(domain, list | tuple) and not interval:
         if len(domain) != len(names):
             raise InputError(
-                f"domain= has {len(domain)} entries for {len(names)} inputs ({', '.join(names)}); give one each, None where it counts as real"
+                f"domain= has {len(domain)} entries for {len(names)} inputs ({', '.join(names)}); give one "
+                "each, None where it counts as real"
             )
         return {i: Domain.of(word, repr(names[i])) for i, word in enumerate(domain) if word is not None}
     return {i: Domain.of(domain, repr(name)) for i, name in enumerate(names)}

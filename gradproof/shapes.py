@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,8 @@ class Shapes:
             for axis in slot.axes:
                 if axis.names - known:
                     raise DeclarationError(
-                        f"shape string {text!r}: {sorted(axis.names - known)[0]!r} in axis {axis.text!r} of {slot.name!r} is no axis "
+                        f"shape string {text!r}: {sorted(axis.names - known)[0]!r} in axis {axis.text!r} of "
+                        f"{slot.name!r} is no axis "
                         f"of an input and no static parameter; make it one"
                     )
         return shapes
@@ -144,31 +146,34 @@ class Shapes:
         except ZeroDivisionError:
             return False
 
-    def bind(self, arrays: Sequence[object], static: Mapping[str, int] | None = None) -> Sizes:
+    def bind(self, arrays: Sequence[Any], static: Mapping[str, int] | None = None) -> Sizes:
         """The size of each symbol, read off the arrays; raises InputError where they do not fit the string."""
         if len(arrays) != len(self.inputs):
             raise InputError(
-                f"shape string {self.text!r} names {len(self.inputs)} inputs, {len(arrays)} were given; give one array each"
+                f"shape string {self.text!r} names {len(self.inputs)} inputs, {len(arrays)} were given; give "
+                "one array each"
             )
         sizes: Sizes = {k: v for k, v in (static or {}).items() if isinstance(v, int)}
         found: dict[str, str] = {}
         for slot, array in zip(self.inputs, arrays, strict=True):
-            shape = np.shape(array)  # type: ignore[arg-type]  # anything with a shape, NumPy's own rule
+            shape = np.shape(array)
             if len(shape) != len(slot.axes):
                 raise InputError(
-                    f"input {slot.name!r} has shape {shape}; the shape string {self.text!r} gives it {len(slot.axes)} axes ('{slot}')"
+                    f"input {slot.name!r} has shape {shape}; the shape string {self.text!r} gives it "
+                    f"{len(slot.axes)} axes ('{slot}')"
                 )
             for axis, n in zip(slot.axes, shape, strict=True):
                 if axis.symbol and axis.text not in sizes:
                     sizes[axis.text] = n
                     found[axis.text] = slot.name
         for slot, array in zip(self.inputs, arrays, strict=True):
-            shape = np.shape(array)  # type: ignore[arg-type]  # as above
+            shape = np.shape(array)
             for axis, n in zip(slot.axes, shape, strict=True):
                 if axis.size(sizes) != n:
                     where = f" (from {found[axis.text]!r})" if axis.text in found else ""
                     raise InputError(
-                        f"input {slot.name!r} has shape {shape}; the shape string {self.text!r} makes its axis {axis.text!r} "
+                        f"input {slot.name!r} has shape {shape}; the shape string {self.text!r} makes its "
+                        f"axis {axis.text!r} "
                         f"{axis.size(sizes)} long{where}"
                     )
         return sizes

@@ -83,7 +83,7 @@ def level_directions(trial: Trial, rng: np.random.Generator) -> dict[int, Array]
 
 
 def slope(trial: Trial, v: Mapping[int, Array], refine: bool = True) -> Slope:
-    """Differences along v (input position -> direction); refined by the complex step where the forward takes complex numbers."""
+    """Differences along v (input position -> direction); refined by the complex step where the forward allows it."""
     work = trial.work
     points = {i: np.asarray(work.sample.inputs[i]) for i in v}
     extended = any(x.dtype.itemsize > 8 for x in points.values())

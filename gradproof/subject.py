@@ -29,7 +29,7 @@ class Fault(Exception):
 
 @dataclass
 class Subject:
-    """forward(*inputs, **static) -> outputs; rule(cotangent, *inputs, **static) -> gradients; references by framework."""
+    """forward(*inputs, **static) -> outputs; rule(cotangent, *inputs, **static) -> gradients; references."""
 
     name: str
     forward: Callable[..., Any]
@@ -89,7 +89,8 @@ class Subject:
             if unknown:
                 raise Fault(
                     "count",
-                    f"the vjp returned a gradient for {unknown[0]!r}, which is no input; the inputs are {', '.join(names)}",
+                    f"the vjp returned a gradient for {unknown[0]!r}, which is no input; the inputs are "
+                    f"{', '.join(names)}",
                 )
             given = {names.index(k): v for k, v in raw.items()}
         elif isinstance(raw, tuple):
@@ -106,7 +107,8 @@ class Subject:
             if len(wrt) != 1:
                 raise Fault(
                     "count",
-                    f"the vjp returned a bare {_kind(raw)} for {len(wrt)} differentiated inputs; expected a tuple or a dict",
+                    f"the vjp returned a bare {_kind(raw)} for {len(wrt)} differentiated inputs; expected a "
+                    "tuple or a dict",
                 )
             given = {wrt[0]: raw}
         else:

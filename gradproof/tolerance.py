@@ -1,8 +1,8 @@
 """How much a right rule may be off: one table, each figure with its reason. Nothing here grows with size.
 
 A rule is judged against `roundings * eps * (|expected| + movement + scale) + tiny`, where movement is how far the
-expected gradient moves, in units of eps, when every input and cotangent moves by a relative eps (the conditioning of the
-problem), and scale is the typical gradient of the check, for entries that saturation has made far smaller.
+expected gradient moves, in units of eps, when every input and cotangent moves by a relative eps (the conditioning
+of the problem), and scale is the typical gradient of the check, for entries that saturation has made far smaller.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-# roundings: a sum of products, an exp and a division in sequence stay within 20 units of the last place in float64 where
-# measured on right rules; low precisions get fewer because their own deviation is measured and added
+# roundings: a sum of products, an exp and a division in sequence stay within 20 units of the last place in float64
+# where measured on right rules; low precisions get fewer because their own deviation is measured and added
 ROUNDINGS = {"float64": 128.0, "longdouble": 128.0, "float32": 64.0, "float16": 8.0, "bfloat16": 8.0}
-# what an entry may be off in units of the check's typical gradient: 1 - tanh(x)^2 near saturation loses just this, times
-# what the chain rule multiplies it by
+# what an entry may be off in units of the check's typical gradient: 1 - tanh(x)^2 near saturation loses just this,
+# times what the chain rule multiplies it by
 SCALE_ROUNDINGS = {"float64": 256.0, "longdouble": 256.0, "float32": 64.0, "float16": 32.0, "bfloat16": 16.0}
 # a movement beyond this share of the gradient is a jump between two branches, not rounding
 JUMP = 1e-4

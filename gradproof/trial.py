@@ -20,7 +20,7 @@ from gradproof.subject import Array, Gradients, Subject
 
 
 def draw_cotangents(rng: np.random.Generator, values: Sequence[Array], index: int) -> tuple[Array, ...]:
-    """Random cotangents, never constant: in few bits and in every bit by turns; every fifth sparse, every seventh large."""
+    """Random cotangents, never constant: in few and in all bits by turns; every fifth sparse, every seventh large."""
     drawn = []
     for y in values:
         u = full(rng, y.shape) if index % 2 else short(rng, y.shape)

@@ -74,7 +74,8 @@ class Autodiff:
         except Exception as error:  # a stranger's framework forward may raise anything
             first = str(error).splitlines()[0] if str(error) else ""
             raise InputError(
-                f"the {self.framework} forward raised {type(error).__name__}: {first}; it takes the same inputs as the forward"
+                f"the {self.framework} forward raised {type(error).__name__}: {first}; it takes the same "
+                "inputs as the forward"
             ) from error
 
     def values(self, inputs: Sequence[Any], static: dict[str, Any]) -> tuple[Array, ...]:

@@ -173,7 +173,7 @@ class Contract:
                 )
 
     def other(self, x: Any) -> Any:
-        """An array like x with other values: reversed, which keeps range, sums and symmetry; moved where it is too small."""
+        """An array like x with other values: reversed, which keeps range, sums and symmetry; moved where too small."""
         if not is_float(x) or np.size(x) == 0 or "sorted" in structure(np.asarray(x)):
             return np.array(x) if isinstance(x, np.ndarray) else x
         turned = np.ascontiguousarray(np.flip(np.asarray(x)))

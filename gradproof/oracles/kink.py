@@ -2,9 +2,9 @@
 
     the generalised gradient at x  =  conv { lim grad f(x_k) : x_k -> x, f smooth at x_k }          (Clarke 1975)
 
-Gradients are taken at points displaced by +r and -r around x and extrapolated back along each r. A gradient is valid when
-it lies, entry by entry, between their extremes, and differs from them only along the directions in which they differ
-among themselves: half of each of two tied maxima passes, the whole of both does not.
+Gradients are taken at points displaced by +r and -r around x and extrapolated back along each r. A gradient is valid
+when it lies, entry by entry, between their extremes, and differs from them only along the directions in which they
+differ among themselves: half of each of two tied maxima passes, the whole of both does not.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Hull:
 
     def nearest(self, gradient: Array) -> Array:
         """A gradient of the hull's span and box close to the given one."""
-        return np.clip(self.around[0] + self._within(gradient - self.around[0]), self.low, self.high)
+        return np.asarray(np.clip(self.around[0] + self._within(gradient - self.around[0]), self.low, self.high))
 
     def _within(self, step: Array) -> Array:
         """The part of a step that lies along the differences of the gradients around the point."""
