@@ -1,6 +1,5 @@
 """The judge on the right and on the guilty: its words, resolution, tolerances; and the judge itself, mutated."""
 
-import dataclasses
 import sys
 from itertools import pairwise
 
