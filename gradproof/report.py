@@ -160,9 +160,14 @@ def _figure(value: float) -> str:
 
 
 def closing(
-    summary: Summary, folder: str, seconds: float, versions: Mapping[str, str], seed: int
+    summary: Summary,
+    folder: str,
+    seconds: float,
+    versions: Mapping[str, str],
+    seed: int,
+    claims: Sequence[str] = (),
 ) -> list[str]:
-    """The summary's lines: coverage, counts, what was judged, with which versions."""
+    """The summary's lines: counts, coverage, what the paper prints (`claims`), what was judged, with which versions."""
     words = (
         ", ".join(f"{count} {_plural_word(word, count)}" for word, count in summary.words.items())
         or "nothing checked"
@@ -176,6 +181,7 @@ def closing(
             f"{len(summary.covered)} of the paper's {len(summary.numbered)} numbered equations are covered"
         )
         lines.append(f"{whole}; not: {', '.join(summary.uncovered)}." if summary.uncovered else f"{whole}.")
+    lines += claims
     lines.append(f"Judged: {folder}")
     lines.append(f"{', '.join(f'{name} {version}' for name, version in versions.items())}; seed {seed}.")
     return lines

@@ -2,12 +2,17 @@
 
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from gradproof import Equation, Result, Verdict
+from gradproof.claims import check as claims
+from gradproof.cli import run
 from gradproof.report import as_json, body, closing, exit_code, heading, spans, summarize
 from gradproof.rows import ORACLES, rows
+from gradproof.run import Run
 from gradproof.verdict import WORDS
 
 
@@ -37,7 +42,7 @@ DECLARED = equation()
 
 def result(*verdicts, **facts):
     found = (Verdict("z", "torch", "value", "1:random", "agrees", 1e-16, 1e-14, 1e-13, 2.0), *verdicts)
-    return Result(DECLARED.name, found, ("x", "w"), **facts)
+    return Result(facts.pop("name", DECLARED.name), found, ("x", "w"), **facts)
 
 
 def verdict(word, input="x", oracle="torch", **facts):
@@ -158,3 +163,53 @@ def test_json_reads_back_as_it_was_and_holds_no_bare_infinity():
 
 def test_numbers_in_a_row_are_drawn_together():
     assert spans(("48", "7", "46", "47", "20-relu", "13", "14")) == ["7", "13", "14", "20-relu", "46-48"]
+
+
+# ---- what the paper prints
+
+
+@pytest.fixture
+def some_claims(monkeypatch, tmp_path):
+    """A report of the paper in which every equation takes no time, and three claims are all."""
+    whole = claims.check_paper
+    monkeypatch.chdir(Path(__file__).parents[1])
+    monkeypatch.setattr("gradproof.run.check_all", lambda *a, **k: Run([result(*settled(), name="dense")], True))
+    monkeypatch.setattr(claims, "check_paper", lambda **options: whole(("eq-8", "eq-9", "eq-10"), **options))
+    return tmp_path / "report.json"
+
+
+def test_the_papers_report_ends_with_what_its_claims_came_to(some_claims, capsys):
+    assert run(["report", "--json", str(some_claims)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert "The paper prints 3 claims: 2 hold, 0 hold under a convention, 1 refuted, 0" in said
+    counts = json.loads(some_claims.read_text(encoding="utf-8"))["claims"]
+    assert (counts["claims"], counts["holds"], counts["refuted"], counts["faults"]) == (3, 2, 1, 0)
+
+
+@pytest.mark.parametrize("selection", [["dense"], ["-k", "dense"]])
+def test_a_report_of_some_equations_says_nothing_of_the_claims(some_claims, capsys, selection):
+    assert run(["report", *selection, "--json", str(some_claims)]) == 0
+    assert "The paper prints" not in capsys.readouterr().out
+    assert json.loads(some_claims.read_text(encoding="utf-8"))["claims"] == {}
+
+
+def test_a_claim_that_contradicts_its_entry_fails_the_report(some_claims, capsys, monkeypatch):
+    right = claims.check_paper
+
+    def spoiled(**options):
+        paper, (first, *others) = right(**options)
+        return paper, [replace(first, faults=("planted",)), *others]
+
+    monkeypatch.setattr(claims, "check_paper", spoiled)
+    assert run(["report"]) == 1
+    assert "1 entries are at fault" in " ".join(capsys.readouterr().out.split())
+
+
+def test_ctrl_c_among_the_claims_keeps_the_report(some_claims, capsys, monkeypatch):
+    def interrupted(**options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(claims, "check_paper", interrupted)
+    assert run(["report", "--json", str(some_claims)]) == 130
+    assert json.loads(some_claims.read_text(encoding="utf-8"))["complete"] is False
+    assert "interrupted" in capsys.readouterr().err

@@ -2,13 +2,19 @@
 
 import json
 import sys
+import textwrap
 import time
 from contextlib import ExitStack
+from itertools import takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gradproof.rows import ORACLES
+
+if TYPE_CHECKING:
+    from gradproof.run import Run
 
 # The rest of the engine is imported inside the command: help and a wrong option answer without it.
 
@@ -52,7 +58,8 @@ def command(
     """Hold each derivative against each oracle and print a row an equation and gradient.
 
     EQUATION is a name, such as dense, or a number of the paper, such as 13 or 20-softmax; without one, all
-    are checked.
+    are checked, and the summary ends with what the paper's printed claims came to (some 10 s more;
+    `gradproof paper` lists them).
 
     Exit code: 0 all right, 1 something is wrong, 4 something is undecided, 5 nothing was selected.
     """
@@ -82,6 +89,9 @@ def command(
         by_name = {equation.name: equation for equation in chosen}
         summary = report.summarize(done.results, by_name, project.numbered)
         seconds = time.monotonic() - started
+        show(report.body(done.results, by_name, quiet))
+        is_paper = bool(project.numbered) and not (equations or keyword)
+        lines, counts = _claims(seed, done) if is_paper and done.complete else ([], {})
         if out:
             facts = {
                 "complete": done.complete,
@@ -92,14 +102,28 @@ def command(
                 "folder": str(project.folder),
                 "versions": run.versions(),
                 "command": sys.argv[1:],
+                "claims": counts,
             }
-            out.write(
-                json.dumps(report.as_json(done.results, by_name, summary, **facts), indent=1, allow_nan=False)
-                + "\n"
-            )
-    show(report.body(done.results, by_name, quiet))
-    show((line, "") for line in report.closing(summary, str(project.folder), seconds, run.versions(), seed))
+            plain = report.as_json(done.results, by_name, summary, **facts)
+            out.write(json.dumps(plain, indent=1, allow_nan=False) + "\n")
+    show((line, "") for line in report.closing(summary, str(project.folder), seconds, run.versions(), seed, lines))
     if done.interrupted:
         click.echo(f"gradproof: interrupted after {len(done.results)} of {len(chosen)} equations", err=True)
         return 130
-    return report.exit_code(done.results)
+    return 1 if counts.get("faults") else report.exit_code(done.results)
+
+
+def _claims(seed: int, done: "Run") -> tuple[list[str], dict[str, int]]:
+    """What the paper's printed claims came to: lines, and the counts; nothing where Ctrl-C ends the run."""
+    from gradproof import report
+    from gradproof.claims.check import check_paper
+    from gradproof.claims.report import figures, summary
+
+    try:
+        paper, findings = check_paper(seed=seed)
+    except KeyboardInterrupt:
+        done.interrupted, done.complete = True, False
+        return [], {}
+    # the counts, and entries at fault; the errors that follow a blank line are `gradproof paper`'s
+    said = " ".join(takewhile(bool, summary(paper, findings)))
+    return textwrap.wrap(f"The paper prints {said}", report.WIDTH), figures(findings)
