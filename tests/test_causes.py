@@ -140,9 +140,13 @@ GUILTY = {
     "transposed": {
         "square": (lambda x: x @ x, lambda u, x: (u @ x.T + x.T @ u).T, (SQUARE,), {}),
         "shape": (sine, lambda u, x: sine_vjp(u, x).T, (X,), {}),
+        "J in place of its transpose": (np.cumsum, lambda u, x: np.cumsum(u), (ROW,), {}),
     },
     "flipped": {"kernel": (convolve, kernel_not_flipped, (ROW, X[0]), {})},
-    "unbroadcast": {"": (affine, lambda u, x, w, b: (u @ w.T, x.T @ u, u), POINT, {"shapes": AFFINE})},
+    "unbroadcast": {
+        "shape": (affine, lambda u, x, w, b: (u @ w.T, x.T @ u, u), POINT, {"shapes": AFFINE}),
+        "one row": (affine, lambda u, x, w, b: (u @ w.T, x.T @ u, u[0].copy()), POINT, {"shapes": AFFINE}),
+    },
     "cotangent_ignored": {"": (np.tanh, lambda u, x: 1 - np.tanh(x) ** 2, (X,), {})},
     "cotangent_sign_ignored": {"": (np.tanh, lambda u, x: np.abs(u) * (1 - np.tanh(x) ** 2), (X,), {})},
     "diagonal_only": {"": (softmax, lambda u, x: u * softmax(x) * (1 - softmax(x)), (X,), {})},
@@ -166,7 +170,10 @@ GUILTY = {
     },
     "at_batch_one": {"": (sine, where(lambda x: 1 in x.shape, 1.2), (X,), {"shapes": MATRIX})},
     "at_nonsquare": {"": (sine, where(lambda x: len(x) != len(x.T), 1.2), (X,), {"shapes": MATRIX})},
-    "at_square": {"": (sine, square_only, (X,), {"shapes": MATRIX, "examples": 40})},
+    "at_square": {
+        "a term": (sine, square_only, (X,), {"shapes": MATRIX, "examples": 40}),
+        "a factor": (sine, where(lambda x: len(x) == len(x.T), 1.2), (X,), {"shapes": MATRIX}),
+    },
     "at_stride": {"": (windows, stride_ignored, strided, {})},
     "at_repeated": {
         "": (
@@ -192,7 +199,11 @@ GUILTY = {
         "a list": (sine, lambda u, x: [u * np.cos(x)], (X,), {}),
         "one too many": (sine, lambda u, x: (u * np.cos(x), None, None), (X,), {}),
     },
-    "nonlinear": {"": (sine, lambda u, x: u * np.cos(x) + (0.0 if u.any() else 0.1), (X,), {})},
+    "nonlinear": {
+        "at zero": (sine, lambda u, x: u * np.cos(x) + (0.0 if u.any() else 0.1), (X,), {}),
+        "a constant more": (sine, lambda u, x: u * np.cos(x) + 0.1, (X,), {}),
+        "a square": (sine, lambda u, x: u * np.abs(u) * np.cos(x), (X,), {}),
+    },
     "kink": {"": (tent, lambda u, x: u * np.where(x == 1.5, 2, np.sign(x - 1.5)), (np.array([1.5]),), {"examples": 1})},
 }
 # asked of other forms, below

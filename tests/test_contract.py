@@ -121,6 +121,8 @@ def stable(u, x):
 GUILTY = {
     "shape: one axis more": ("shape", sine, lambda u, x: right(u, x)[None], {}),
     "shape: an axis of size 1 lost": ("shape", sine, lambda u, x: right(u, x).squeeze(), {"shapes": SHAPES}),
+    "dtype: wider": ("dtype", sine, lambda u, x: right(u, x).astype(np.longdouble), {}),
+    "mutated: the cotangent": ("mutated", sine, mutates_cotangent, {}),
     "mutated: the input": ("mutated", sine, mutates_input, {}),
     "mutated: written, though unchanged": ("mutated", sine, writes_before_it_reads, {}),
     "aliased: the cotangent": ("aliased", np.positive, lambda u, x: u, {"strict": True}),
@@ -202,7 +204,7 @@ def test_another_dtype_is_refused_for_that_alone_where_the_values_are_right():
 
 def test_a_cotangent_that_is_overwritten_is_refused():
     result = gradproof.check_vjp(sine, mutates_cotangent, (X,))
-    assert "mutated" in refused(result)
+    assert refused(result) == {"mutated"}
     assert "the call changed its cotangent" in str(result)
 
 
