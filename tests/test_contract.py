@@ -120,7 +120,7 @@ def stable(u, x):
 
 GUILTY = {
     "shape: one axis more": ("shape", sine, lambda u, x: right(u, x)[None], {}),
-    "shape: an axis of size 1 lost": ("shape", sine, lambda u, x: right(u, x).squeeze(), {"shapes": SHAPES}),
+    "shape: an axis of 1 lost": ("shape", sine, lambda u, x: right(u, x).squeeze(), {"shapes": SHAPES, "examples": 10}),
     "dtype: wider": ("dtype", sine, lambda u, x: right(u, x).astype(np.longdouble), {}),
     "mutated: the cotangent": ("mutated", sine, mutates_cotangent, {}),
     "mutated: the input": ("mutated", sine, mutates_input, {}),
@@ -150,7 +150,7 @@ def rule_of(made):
 @pytest.mark.parametrize("name", GUILTY)
 def test_a_breach_is_refused_for_that_point_alone(name):
     check, forward, rule, options = GUILTY[name]
-    result = gradproof.check_vjp(forward, rule_of(rule), (X,), **{"examples": 8, **options})
+    result = gradproof.check_vjp(forward, rule_of(rule), (X,), **{"examples": 6, **options})
     assert not result.ok
     assert refused(result) == {check}
     word = {"missing": "missing", "raises": "error", "count": "error", "type": "error"}.get(check, "differs")
@@ -173,7 +173,7 @@ TWINS = {
 @pytest.mark.parametrize("name", TWINS)
 def test_its_right_twin_passes(name):
     forward, rule, options = TWINS[name]
-    result = gradproof.check_vjp(forward, rule_of(rule), (X,), **{"examples": 8, **options})
+    result = gradproof.check_vjp(forward, rule_of(rule), (X,), **{"examples": 6, **options})
     assert result.word == "agrees"
     assert result.ok
 

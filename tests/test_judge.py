@@ -115,7 +115,7 @@ TEN_THOUSAND = RNG.normal(size=10_000)
 @pytest.mark.parametrize("k", [0, 5, 11])
 def test_one_wrong_entry_of_ten_thousand_is_refused_and_located_without_a_reference(k):
     place = typical(TEN_THOUSAND, k)
-    result = gradproof.check_vjp(sine, one_entry(place, 1e-8), (TEN_THOUSAND,), examples=3)
+    result = gradproof.check_vjp(sine, one_entry(place, 1e-8), (TEN_THOUSAND,), examples=1)
     assert result.word == "differs"
     assert result.where["x"][0] == (place,)
 
@@ -124,7 +124,7 @@ def test_one_wrong_entry_of_ten_thousand_is_refused_and_located_without_a_refere
 def test_one_wrong_entry_of_ten_thousand_is_refused_and_located_beside_a_reference(k):
     torch = pytest.importorskip("torch")
     place = typical(TEN_THOUSAND, k)
-    result = gradproof.check_vjp(sine, one_entry(place, 1e-10), (TEN_THOUSAND,), torch=torch.sin, examples=3)
+    result = gradproof.check_vjp(sine, one_entry(place, 1e-10), (TEN_THOUSAND,), torch=torch.sin, examples=1)
     assert result.word == "differs"
     assert result.where["x"][0] == (place,)
     assert result.causes[0] == "one_entry"
@@ -179,7 +179,7 @@ HARD = {
 @pytest.mark.parametrize("name", HARD)
 def test_a_right_rule_on_hard_ground_is_not_refused(name):
     forward, rule, x, options = HARD[name]
-    result = gradproof.check_vjp(forward, rule, (x,), **options)
+    result = gradproof.check_vjp(forward, rule, (x,), **{"examples": 11, **options})
     assert not result.refused, str(result)
 
 
@@ -235,7 +235,7 @@ def test_a_narrow_dtype_is_judged_as_strictly_as_it_allows(dtype, name):
     forward, rule = SMOOTH[name]
     kind, error = NARROW[dtype]
     point = (X.astype(kind),)
-    right = gradproof.check_vjp(forward, rule, point)
+    right = gradproof.check_vjp(forward, rule, point, examples=11)
     assert not right.refused, str(right)
 
     def wrong(u, x):
@@ -296,8 +296,10 @@ GUILTY = {
 }
 
 
-def caught(examples=5):
-    return {n for n, (f, rule, p) in GUILTY.items() if gradproof.check_vjp(f, rule, p, examples=examples).refused}
+def caught(*names, examples=5):
+    """Which of the named rules are refused; all of them where none is named."""
+    asked = {n: GUILTY[n] for n in names or GUILTY}
+    return {n for n, (f, rule, p) in asked.items() if gradproof.check_vjp(f, rule, p, examples=examples).refused}
 
 
 def test_the_judge_refuses_all_of_them():
@@ -308,7 +310,7 @@ def test_a_tolerance_a_million_times_as_wide_would_be_noticed(monkeypatch):
     for table in (tolerance.ROUNDINGS, tolerance.SCALE_ROUNDINGS):
         for dtype in table:
             monkeypatch.setitem(table, dtype, 1e6 * table[dtype])
-    assert "one entry by 1e-9" not in caught()
+    assert caught("one entry by 1e-9", "overwrites its input") == {"overwrites its input"}
 
 
 def without(monkeypatch, *oracles):
@@ -317,12 +319,12 @@ def without(monkeypatch, *oracles):
 
 def test_a_dropped_contract_would_be_noticed(monkeypatch):
     without(monkeypatch, "contract")
-    assert set(GUILTY) - caught() >= {"nonzero at a zero cotangent", "a buffer"}
+    assert caught("nonzero at a zero cotangent", "a buffer", "softmax of zeros") == {"softmax of zeros"}
 
 
 def test_cotangents_of_ones_would_be_noticed(monkeypatch):
     monkeypatch.setattr(trial, "draw_cotangents", lambda rng, values, index: tuple(np.ones_like(y) for y in values))
-    assert not {"softmax of zeros", "the sign of the cotangent"} <= caught()
+    assert caught("softmax of zeros", "a buffer") == {"a buffer"}
 
 
 def everywhere(monkeypatch, original, replacement):
@@ -334,13 +336,13 @@ def everywhere(monkeypatch, original, replacement):
 
 
 def test_directions_that_are_always_the_same_would_be_noticed(monkeypatch):
-    assert "an error that sums to 0" in caught(examples=2)
+    assert caught("an error that sums to 0", examples=2)
 
     def ones(point, i, rng, count):
         return [np.ones(np.shape(point.sample.inputs[i]))] * count
 
     everywhere(monkeypatch, slope.directions, ones)
-    assert "an error that sums to 0" not in caught(examples=2)
+    assert caught("an error that sums to 0", "a buffer", examples=2) == {"a buffer"}
 
 
 # ---- the same seed, the same verdicts -----------------------------------------------------------------------------
@@ -348,13 +350,13 @@ def test_directions_that_are_always_the_same_would_be_noticed(monkeypatch):
 
 @pytest.mark.parametrize("rule", [affine_vjp, lambda u, x, w, b: (u @ w.T, x.T @ u, u.sum(0) / 2)])
 def test_one_seed_gives_one_list_of_verdicts(rule):
-    first, second = (gradproof.check_vjp(affine, rule, POINT, shapes=AFFINE, seed=5, examples=8) for _ in range(2))
+    first, second = (gradproof.check_vjp(affine, rule, POINT, shapes=AFFINE, seed=5, examples=5) for _ in range(2))
     # by their text: an error may be NaN, which equals nothing
     assert repr(first.verdicts) == repr(second.verdicts)
     assert str(first) == str(second)
     assert (first.where, first.causes, first.samples) == (second.where, second.causes, second.samples)
     assert first.evaluations == second.evaluations
-    other = gradproof.check_vjp(affine, rule, POINT, shapes=AFFINE, seed=6, examples=8)
+    other = gradproof.check_vjp(affine, rule, POINT, shapes=AFFINE, seed=6, examples=5)
     assert other.word == first.word
     assert other.verdicts != first.verdicts
 
