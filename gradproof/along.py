@@ -14,10 +14,11 @@ import numpy as np
 
 from gradproof import kinks, proof
 from gradproof.bench import REGULAR, Bench, Failure, Figures, norm, typical
-from gradproof.confirm import confirmed, place
+from gradproof.confirm import FINE, confirmed, place
 from gradproof.oracles.contract import Contract
 from gradproof.references import ask, movement, nudged
-from gradproof.slope import directions, slope, unit
+from gradproof.sample import unit
+from gradproof.slope import directions, one_triangle, slope
 from gradproof.subject import Array, Fault, Gradients
 from gradproof.tolerance import RESOLVED, allowed, eps, largest
 from gradproof.trial import Trial, try_trial
@@ -92,6 +93,15 @@ def _refuse(
         note = f"differences contradict {chosen} gradient, which is also yours: neither is truth alone"
         bench.say(trial, i, "differences", "vjp", "undecided", note=note)
         return "undecided"
+    if one_triangle(trial, i):
+        # no entry can be moved alone: a shorter step has to say the same
+        near, ray = slope(trial, {i: v * FINE}), slope(trial, {i: v})
+        error = abs(float((got.astype(np.float64) * v).sum()) - near.value / FINE)
+        room = near.bound / FINE + bench.rounding(trial, i, got, moves, v, dtype)
+        if near.kinked or not error > room or abs(near.value / FINE - ray.value) > near.bound / FINE + ray.bound:
+            return "undecided"
+        bench.failures.append(Failure(trial, i, "differences", "vjp", "", got, None, None, ray, error, room))
+        return "differs"
     found = place(trial, i, got, v)
     if found is None:
         return "undecided"
@@ -99,6 +109,16 @@ def _refuse(
     only[found.index] = 1.0
     if not confirmed(trial, i, found, bench.rounding(trial, i, got, moves, only, dtype)):
         return "undecided"
+    hull = kinks.hull_of(bench, trial)
+    if hull is not None and hull.kinked.any():
+        # of three tied values the middle one has slope 0 whichever way one moves, and still any of them may be chosen
+        before = len(bench.failures)
+        if not bench.autodiff:
+            beside(bench, trial, "beside")
+        word, note = kinks.at_kink(bench, trial, i, hull, gradients)
+        if len(bench.failures) == before and word == "subgradient":
+            bench.say(trial, i, "kink", "vjp", word, note=note)
+            return word
     expected = np.array(got, np.float64)
     expected[found.index] = found.expected
     error, bound = abs(found.got - found.expected), found.slope.bound / found.step

@@ -142,7 +142,7 @@ class Bench:
 
         1 - tanh(x)^2 near saturation is off by an eps of 1, times whatever the chain rule multiplies it by.
         """
-        scale = self.scales.get(name, 0.0)
+        scale = max(self.scales.get(name, 0.0), self._floor(trial, name))
         if trial.sample.kind not in REGULAR:
             for argument, size in reaches(trial):
                 scale *= max(1.0, size / max(self.reach.get(argument, 0.0), 1.0))
@@ -152,6 +152,20 @@ class Bench:
             if (x > 0).any():
                 scale *= max(1.0, max(self.reach.get(name, 0.0), 1.0) / float(x[x > 0].min()))
         return scale
+
+    @staticmethod
+    def _floor(trial: Trial, name: str) -> float:
+        """Where every gradient vanishes, by saturation or a row of one entry: a slope as large as the outputs."""
+        if name not in trial.sample.names:
+            return 0.0
+        x = trial.sample.inputs[trial.sample.names.index(name)]
+        sizes = dict(reaches(trial))
+        largest = max((float(np.max(np.abs(np.asarray(y, np.float64)))) for y in trial.values if y.size), default=0.0)
+        return (
+            sizes.get("cotangent", 0.0)
+            * min(largest, 1.0)
+            / max(float(np.max(np.abs(np.asarray(x, np.float64)), initial=0.0)), 1.0)
+        )
 
     def rounding(
         self, trial: Trial, i: int, got: Array, movement: Array | float, v: Array, dtype: np.dtype[Any]

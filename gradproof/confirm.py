@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradproof.slope import SPAN, Slope, slope, unit
+from gradproof.sample import unit
+from gradproof.slope import SPAN, Slope, jumps, slope
 from gradproof.subject import Array
 from gradproof.trial import Trial
 
@@ -80,13 +81,21 @@ def confirmed(trial: Trial, i: int, found: Place, room: float) -> bool:
     error = abs(found.got - found.expected)
     if error <= room + found.slope.bound / found.step or found.near_bound > 0.3 * error:
         return False
-    return not (found.expected == 0 and _grained(trial, i, found))
+    only = np.zeros(np.shape(trial.sample.inputs[i]))
+    only[found.index] = found.step
+    return not jumps(trial, {i: only}) and not (found.expected == 0 and _grained(trial, i, found))
 
 
 def _grained(trial: Trial, i: int, found: Place) -> bool:
     """Whether the forward stands still at fine steps but moves in proportion at coarse ones: rounded, not flat."""
-    only = np.zeros(np.shape(trial.sample.inputs[i]))
-    only[found.index] = unit(trial.sample.inputs[i])
-    phi = trial.work.ray({i: only})
-    coarse, coarser = (float(phi(SPAN * t)[0]) for t in COARSE)
-    return coarse != 0 and abs(coarser - 2 * coarse) <= 0.35 * abs(coarser)
+    for step in (unit(trial.sample.inputs[i]), 1.0):
+        only = np.zeros(np.shape(trial.sample.inputs[i]))
+        only[found.index] = step
+        phi = trial.work.ray({i: only})
+        try:
+            coarse, coarser = (float(phi(SPAN * t)[0]) for t in COARSE)
+        except Exception:  # outside what the forward takes
+            continue
+        if coarse != 0 and abs(coarser - 2 * coarse) <= 0.35 * abs(coarser):
+            return True
+    return False

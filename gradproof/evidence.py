@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -11,13 +12,15 @@ import numpy as np
 from gradproof.bench import Bench, Failure
 from gradproof.oracles.contract import Contract
 from gradproof.oracles.differences import derivative
-from gradproof.sample import is_float
-from gradproof.slope import SPAN, slope, unit
+from gradproof.sample import is_float, unit
+from gradproof.slope import SPAN, slope
 from gradproof.subject import Array, Fault
 from gradproof.trial import Trial
 
 # beyond so many entries the expected gradient is not worked out entry by entry
 MOST_ENTRIES = 1500
+MOST_SECONDS = 2.0
+CALLS_A_SLOPE = 25
 MOST_JACOBIAN = 64
 
 
@@ -69,7 +72,14 @@ class Evidence:
         for truth in self.bench.truths.get(id(self.trial), {}).values():
             g = np.asarray(truth.answer.gradients[self.trial.sample.wrt.index(i)], np.float64)
             return np.where(np.isfinite(g), g, 0.0)
-        return self._by_slopes(self.trial, i) if np.size(self.trial.sample.inputs[i]) <= MOST_ENTRIES else None
+        return self._by_slopes(self.trial, i) if np.size(self.trial.sample.inputs[i]) <= self._most else None
+
+    @cached_property
+    def _most(self) -> int:
+        """How many entries' slopes a slow forward leaves time for."""
+        start = time.perf_counter()
+        self.trial.subject.value(self.trial.inputs(), self.trial.sample.static)
+        return int(min(MOST_ENTRIES, MOST_SECONDS / (CALLS_A_SLOPE * max(time.perf_counter() - start, 1e-6))))
 
     @staticmethod
     def _by_slopes(trial: Trial, i: int) -> Array:

@@ -160,7 +160,7 @@ def _reproduce(bench: Bench, failure: Failure | None, count: int) -> str:
 def _text(result: Result, bench: Bench, failure: Failure | None, shapes: int) -> str:
     lines = _right(result, shapes) if failure is None else _wrong(result, bench, failure)
     for warning in result.warnings:
-        lines += textwrap.wrap(f"note: {warning}", WIDTH, initial_indent="  ", subsequent_indent="        ")
+        lines += _wrap(f"note: {warning}", initial_indent="  ", subsequent_indent="        ")
     if result.reproduce and failure is not None:
         lines.append("  to reproduce, on the smallest counterexample found:")
         lines += ["    " + line for line in result.reproduce.splitlines()]
@@ -182,7 +182,7 @@ def _right(result: Result, shapes: int) -> list[str]:
         if some:
             first = some[0]
             text = f"{wanted} {len(some)} times, first {first.input} at sample {first.sample}: {first.note}"
-            lines += textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ")
+            lines += _wrap(text, initial_indent="  ", subsequent_indent="    ")
     return lines
 
 
@@ -191,9 +191,9 @@ def _wrong(result: Result, bench: Bench, failure: Failure) -> list[str]:
     every = [sample.names[failure.position]] if failure.position is not None else [sample.names[i] for i in sample.wrt]
     concerned = ", ".join(every)
     what = "the forward value" if failure.check == "value" else f"the gradient of {concerned}"
-    lines = textwrap.wrap(f"{result.name}: {what} is wrong", WIDTH, subsequent_indent="  ")
+    lines = _wrap(f"{result.name}: {what} is wrong", subsequent_indent="  ")
     lines.append(f"  oracle {failure.oracle}, check {failure.check}, sample {sample.label}")
-    lines += textwrap.wrap(failure.note, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    lines += _wrap(failure.note, initial_indent="  ", subsequent_indent="  ")
     if concerned in result.where_found:
         index, got, expected = result.where_found[concerned]
         ratio = f", {got / expected:.6g} times what it should be" if expected and np.isfinite(got) else ""
@@ -202,7 +202,7 @@ def _wrong(result: Result, bench: Bench, failure: Failure) -> list[str]:
         lines.append(f"    off by {got - expected:.3g}{allowed}{ratio}")
     for lead, cause in zip(("what it looks like: ", "or: "), result.causes_found, strict=False):
         text = lead + CAUSES[cause] + (_which(bench, failure) if cause in ("factor", "mean_for_sum") else "")
-        lines += textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ")
+        lines += _wrap(text, initial_indent="  ", subsequent_indent="    ")
     refused = [v for v in result.found if v.word in REFUSED]
     samples = {v.sample for v in refused} & set(result.samples)
     lines.append(
@@ -232,6 +232,17 @@ def _which(bench: Bench, failure: Failure) -> str:
         if size > 1 and abs(abs(ratio) - 1 / size) < 1e-6:
             return f": {name} = {size} times too small"
     return f": {ratio:.6g} times the gradient"
+
+
+def _wrap(text: str, initial_indent: str = "", subsequent_indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=initial_indent,
+        subsequent_indent=subsequent_indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def _figure(value: float) -> str:

@@ -16,7 +16,7 @@ from gradproof.bench import REGULAR, Bench, Failure, Figures, Settings
 from gradproof.oracles.autodiff import Autodiff
 from gradproof.oracles.contract import Breach, Contract
 from gradproof.references import ask
-from gradproof.slope import directions, slope
+from gradproof.slope import directions, jumps, slope
 from gradproof.subject import Array, Fault, Gradients, Subject
 from gradproof.tolerance import RESOLVED, allowed, eps, largest, name_of
 from gradproof.trial import Trial
@@ -202,7 +202,7 @@ def _nonfinite(bench: Bench, trial: Trial, i: int, got: Array) -> None:
         sides = ((ray.right, ray.right_bound), (ray.left, ray.left_bound))
         scale = max(bench.scales.get(sample.names[i], 0.0), 1e-6)
         resolved = all(np.isfinite(s) and b <= RESOLVED * max(abs(s), scale) for s, b in sides)
-        if not resolved or abs(ray.value / v[index]) >= largest(dtype):
+        if not resolved or jumps(trial, {i: v}) or abs(ray.value / v[index]) >= largest(dtype):
             expected = None
         elif expected is None and not (ray.kinked and bench.truth(trial)):
             expected = np.where(bad, 0.0, got)

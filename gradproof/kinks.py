@@ -12,7 +12,7 @@ from gradproof.errors import InputError
 from gradproof.oracles import kink
 from gradproof.oracles.autodiff import Point
 from gradproof.references import point
-from gradproof.slope import level_directions, slope
+from gradproof.slope import jumps, level_directions, slope
 from gradproof.subject import Array, Fault, Gradients
 from gradproof.tolerance import RESOLVED, ROUNDINGS, SCALE_ROUNDINGS, allowed, eps, name_of
 from gradproof.trial import Trial
@@ -179,6 +179,8 @@ def judge_level(bench: Bench, trial: Trial, gradients: Gradients) -> None:
         gap = abs(near.value / FINE**2 - ray.value)
         if ray.value == 0 or not gap <= near.bound / FINE**2 + ray.bound or near.bound / FINE**2 > 0.3 * error:
             continue  # a jump or an edge lies inside the longer steps
+        if jumps(trial, directions):
+            continue
         i = max(directions, key=lambda k: int(np.size(level[k]) - np.unique(level[k]).size))
         note = "where equal entries move together the slope is another: a tie is counted more than once, or not at all"
         bench.say(trial, i, "kink", "vjp", "differs", Figures(error, room), note)

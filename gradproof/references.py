@@ -114,18 +114,23 @@ def point(trial: Trial) -> Point:
 
 
 def nudged(trial: Trial, k: int) -> Point:
-    """The point with every float moved by a relative eps of its dtype, up or down at random."""
+    """The point with every differentiated entry and cotangent moved by a relative eps, up or down at random.
+
+    Constants stay, and an entry of size 1 only shrinks: a reference may insist on probabilities.
+    """
     rng = trial.sample.rng(40 + k)
 
     def nudge(x: Any) -> Any:
         if not is_float(x):
             return np.array(x) if isinstance(x, np.ndarray) else x
         dtype = np.asarray(x).dtype
-        share = rng.choice([-1.0, 1.0], np.shape(x)) * max(eps(dtype), 2.0**-52)
+        signs = np.where(np.abs(np.asarray(x, np.float64)) == 1, -1.0, rng.choice([-1.0, 1.0], np.shape(x)))
+        share = signs * max(eps(dtype), 2.0**-52)
         moved = np.asarray(np.asarray(x).astype(np.float64) * (1 + share)).astype(dtype)
         return moved if isinstance(x, np.ndarray) else moved[()]
 
-    inputs = tuple(nudge(x) for x in trial.sample.inputs)
+    wrt = trial.sample.wrt
+    inputs = tuple(nudge(x) if i in wrt else x for i, x in enumerate(trial.inputs()))
     return Point(inputs, tuple(nudge(u) for u in trial.cotangents), trial.packing[1], point(trial).tangents)
 
 

@@ -70,6 +70,13 @@ def is_float(x: Any) -> bool:
     return bool(np.issubdtype(x.dtype, np.floating)) or x.dtype.name == "bfloat16"
 
 
+def unit(x: Any) -> float:
+    """A power of two like the input's typical entry: what directions are measured in."""
+    sizes = np.abs(np.asarray(x, np.float64)).reshape(-1)
+    sizes = sizes[(sizes > 0) & np.isfinite(sizes)]
+    return float(2.0 ** np.round(np.log2(np.median(sizes)))) if sizes.size else 1.0
+
+
 def structure(x: Array) -> frozenset[str]:
     """What a point has and its variations keep, in words."""
     a = np.asarray(x)
@@ -86,6 +93,8 @@ def structure(x: Array) -> frozenset[str]:
         words.add("integers")
     if (a >= 0).all():
         words.add("all >= 0")
+        if (a > 0).all():
+            words.add("all > 0")
         if a.ndim and a.shape[-1] > 1 and np.allclose(a.sum(-1), 1, atol=1e-2 if x.dtype.itemsize < 4 else 1e-5):
             words.add("rows summing to 1")
     if a.ndim and a.shape[-1] > 3 and (np.diff(a, axis=-1) >= 0).all() and (np.ptp(a, axis=-1) > 0).all():
@@ -125,7 +134,7 @@ def vary(
     elif "all >= 0" in keep:
         spread = (low, high) if high > low else (0.5 * high, 1.5 * high or 1.0)
         fresh = spread[0] + (spread[1] - spread[0]) * rng.integers(1, 64, shape) / 64
-        fresh = _range_of(x.dtype, harden(rng, fresh, kind, positive=True), kind)
+        fresh = _range_of(x.dtype, harden(rng, fresh, _above_zero(kind, keep), positive=True), kind)
     else:
         drawn = full(rng, shape) if kind == "random" else short(rng, shape)
         fresh = _range_of(x.dtype, harden(rng, drawn * _two_power(rms), kind), kind)
@@ -134,6 +143,11 @@ def vary(
     if "sorted" in keep:
         fresh = np.sort(fresh, axis=-1)
     return np.asarray(fresh.astype(x.dtype))
+
+
+def _above_zero(kind: str, keep: frozenset[str]) -> str:
+    """What is above zero stays so: no zeros are planted in it."""
+    return "small" if "all > 0" in keep and kind in ("zeros", "whole") else kind
 
 
 def _two_power(scale: float) -> float:
@@ -388,7 +402,9 @@ class Given:
         keep = self.keep.get(i, frozenset())
         if keep & {"values 0/1", "a permutation", "rows summing to 1", "symmetric", "sorted", "integers"}:
             return freeze(x)
-        return _range_of(x.dtype, harden(rng, x.astype(np.float64), kind, "all >= 0" in keep), kind).astype(x.dtype)
+        return _range_of(
+            x.dtype, harden(rng, x.astype(np.float64), _above_zero(kind, keep), "all >= 0" in keep), kind
+        ).astype(x.dtype)
 
     def _vary(
         self,

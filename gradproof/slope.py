@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from gradproof.oracles.differences import complex_step, derivative
-from gradproof.sample import is_float
+from gradproof.sample import is_float, unit
 from gradproof.subject import Array
 from gradproof.tolerance import KINK
 from gradproof.trial import Trial
 
 SPAN = 0.25  # the largest step, in units of a direction whose entries are as large as the input's
+# a jump: so much of the way of the longest step, at so small a step, and so far above rounding
+NEAR, JUMP_SHARE, JUMP_ROUNDINGS = 2.0**-34, 1e-3, 1e4
 SHARP = 2.0**-42  # a slope known to this relative bound needs no refinement
 
 
@@ -40,13 +41,6 @@ class Slope:
         )
 
 
-def unit(x: Any) -> float:
-    """A power of two like the input's typical entry: what directions are measured in."""
-    sizes = np.abs(np.asarray(x, np.float64)).reshape(-1)
-    sizes = sizes[(sizes > 0) & np.isfinite(sizes)]
-    return float(2.0 ** np.round(np.log2(np.median(sizes)))) if sizes.size else 1.0
-
-
 def directions(trial: Trial, i: int, rng: np.random.Generator, count: int) -> list[Array]:
     """Fresh random signs: of one size in the first direction, of each entry's own size in the second, and so on."""
     x = np.asarray(trial.sample.inputs[i], np.float64)
@@ -54,8 +48,37 @@ def directions(trial: Trial, i: int, rng: np.random.Generator, count: int) -> li
     found = []
     for k in range(count):
         signs = rng.choice([-1.0, 1.0], x.shape)
-        found.append(signs * (size if k % 2 == 0 else np.where(x == 0, size, np.abs(x))))
+        v = signs * (size if k % 2 == 0 else np.where(x == 0, size, np.abs(x)))
+        found.append((v + np.swapaxes(v, -1, -2)) / 2 if one_triangle(trial, i) else v)
     return found
+
+
+def one_triangle(trial: Trial, i: int) -> bool:
+    """Whether the forward reads one triangle of a symmetric matrix: only symmetric directions mean something."""
+    known = trial.__dict__.setdefault("one triangle", {})
+    if i not in known:
+        known[i] = _reads_one_triangle(trial, i)
+    return bool(known[i])
+
+
+def _reads_one_triangle(trial: Trial, i: int) -> bool:
+    x = np.asarray(trial.sample.inputs[i])
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2] or x.shape[-1] < 2 or not np.array_equal(x, np.swapaxes(x, -1, -2)):
+        return False
+    for keep in (np.tril, np.triu):
+        inputs = trial.inputs()
+        inputs = (
+            *inputs[:i],
+            np.asarray(keep(x) + 1.25 * (x - keep(x)) + 0.5 * (1 - keep(np.ones(x.shape))), x.dtype),
+            *inputs[i + 1 :],
+        )
+        try:
+            moved = trial.subject.value(inputs, trial.sample.static)
+        except Exception:  # it looks at the whole matrix
+            continue
+        if all(np.array_equal(a, b) for a, b in zip(moved, trial.values, strict=True)):
+            return True
+    return False
 
 
 def level_directions(trial: Trial, rng: np.random.Generator) -> dict[int, Array] | None:
@@ -110,6 +133,22 @@ def slope(trial: Trial, v: Mapping[int, Array], refine: bool = True) -> Slope:
     if exact is None or not exact[1][0] < found.bound:
         return found
     return replace(found, value=float(exact[0][0]), bound=float(exact[1][0]))
+
+
+def jumps(trial: Trial, v: Mapping[int, Array]) -> bool:
+    """Whether the forward jumps at the very point along v: it has moved by a good part of its way before any step."""
+    phi = trial.work.ray(v)
+
+    def moved(t: float) -> float:
+        try:
+            return abs(float(phi(t)[0]))
+        except Exception:  # outside what the forward takes
+            return float("nan")
+
+    near = [moved(sign * SPAN * NEAR) for sign in (1, -1)]
+    far = [moved(sign * SPAN) for sign in (1, -1)]
+    least = JUMP_ROUNDINGS * _rounding(trial.work, extended=False)
+    return bool(np.nanmax([*near, 0.0]) > max(JUMP_SHARE * np.nanmax([*far, 0.0]), least))
 
 
 def _rounding(work: Trial, extended: bool) -> float:

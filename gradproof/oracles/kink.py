@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradproof.sample import unit
 from gradproof.subject import Array
 
 DISPLACEMENT = 2.0**-20
@@ -22,6 +23,7 @@ PAIRS = 6
 THOROUGH_PAIRS = 32
 MOST_PAIRS = 64
 TOLERANCE = 1e-6
+MARGIN = 0.02
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ class Hull:
         if g.size == 0:
             return 0.0
         size = max(float(np.max(np.abs(around))), float(np.max(np.abs(g))), 1e-300)
-        box = float(np.max(np.maximum(around.min(0) - g, g - around.max(0)), initial=0.0))
+        # the extremes were sampled: a little beyond them may still be inside
+        margin = MARGIN * np.ptp(around, axis=0)
+        box = float(np.max(np.maximum(around.min(0) - margin - g, g - around.max(0) - margin), initial=0.0))
         if int((np.ptp(around, axis=0) > TOLERANCE * size).sum()) >= 2 * MOST_PAIRS:
             return (
                 box / size
@@ -104,12 +108,11 @@ def gather(
     """
     rows: list[Array] = []
     drawn = 0
+    least = [2.0**-4 * unit(p) for p in points]
     while drawn < pairs:
         drawn += 1
-        r = [
-            rng.choice([-1.0, 1.0], p.shape) * rng.uniform(0.5, 1.0, p.shape) * np.maximum(np.abs(p), 2.0**-4)
-            for p in points
-        ]
+        steps = [_ramp(p) if drawn == 1 else _signs(rng, p) for p in points]
+        r = [step * np.maximum(np.abs(p), small) for step, p, small in zip(steps, points, least, strict=True)]
         for sign in (1.0, -1.0):
             row = _limit(gradient_at, points, [sign * DISPLACEMENT * v for v in r])
             if row is not None:
@@ -119,6 +122,17 @@ def gather(
             changing = int(Hull(np.stack(rows)).kinked.sum())
             pairs = max(pairs, min(changing + 2, MOST_PAIRS))
     return Hull(np.stack(rows)) if len(rows) >= 2 else None
+
+
+def _ramp(p: Array) -> Array:
+    """The first and the last of tied entries are chosen by turns."""
+    return np.asarray(np.arange(1, p.size + 1).reshape(p.shape) / p.size)
+
+
+def _signs(rng: np.random.Generator, p: Array) -> Array:
+    """Random signs of very different sizes, by entry and by input: which of two steps decides a kink varies."""
+    sizes = rng.uniform(0.5, 1.0, p.shape) * 2.0 ** -rng.integers(0, 6, p.shape) * 2.0 ** -float(rng.integers(0, 8))
+    return np.asarray(rng.choice([-1.0, 1.0], p.shape) * sizes)
 
 
 def _limit(
