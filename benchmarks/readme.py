@@ -5,7 +5,7 @@ own      `gradproof check` of the functions that README shows above the block
 claims   how the paper's claims came out, and its genuine errors in groups
 power    the tables of benchmarks/power.json
 
-`python -m benchmarks.readme --power FILE ...` first takes the figures of FILE, which `python -m benchmarks.power
+`python -m benchmarks.readme power --power FILE ...` first takes the figures of FILE, which `python -m benchmarks.power
 --json FILE` wrote, into benchmarks/power.json: several files of one and the same corpus are joined, tool by tool.
 """
 
@@ -123,9 +123,9 @@ def claims() -> str:
     count = figures(findings)
     head = (
         f"Of {count['claims']} claims {count['holds']} hold, {count['convention']} hold under a convention that the "
-        f"text leaves unsaid, {count['refuted']} are refuted by an example, and {count['unreadable']} cannot be read in "
-        f"our copy. For {count['proved']} the form that holds is proved by computer algebra as well. What is wrong, the "
-        "most serious first:"
+        f"text leaves unsaid, {count['refuted']} are refuted by an example, and {count['unreadable']} cannot be read "
+        f"in our copy. For {count['proved']} the form that holds is proved by computer algebra as well. What is wrong, "
+        "the most serious first:"
     )
     head = textwrap.fill(head, 120) + "\n\n"
     return head + "".join(f"- {title} ({len(found)}).\n" for title, found in errors(paper, findings))
@@ -134,13 +134,13 @@ def claims() -> str:
 # ---- power
 
 
-def take(files: list[Path]) -> None:
+def take(files: list[Path], note: str = "") -> None:
     """Join the figures of these files, tool by tool, without the lists of what each tool got wrong."""
     joined: dict[str, list[dict[str, Any]]] = {}
     for file in files:
         for call, columns in json.loads(file.read_text(encoding="utf-8")).items():
             joined.setdefault(call, []).extend(_slim(column) for column in columns)
-    FIGURES.write_text(json.dumps(joined, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    FIGURES.write_text(json.dumps({"note": note, **joined}, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _slim(value: Any) -> Any:
@@ -151,7 +151,8 @@ def power() -> str:
     if not FIGURES.is_file():
         sys.exit(f"no {FIGURES.name}; run: python -m benchmarks.power --json FILE, then this with --power FILE")
     read = json.loads(FIGURES.read_text(encoding="utf-8"))
-    return "\n\n".join(tables(read)) + "\n"
+    note = read.pop("note", "")
+    return "\n\n".join([*([note] if note else []), *tables(read)]) + "\n"
 
 
 def tables(read: dict[str, list[dict[str, Any]]]) -> list[str]:
@@ -180,11 +181,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.readme", description=str(__doc__).split("\n\n")[0])
     parser.add_argument("blocks", nargs="*", metavar="BLOCK", help=f"of {', '.join(BLOCKS)} (default: all)")
     parser.add_argument("--power", nargs="+", type=Path, default=[], metavar="FILE", help="take these figures first")
+    parser.add_argument("--note", default="", help="a sentence to stand above these figures")
     arguments = parser.parse_args()
     if unknown := set(arguments.blocks) - set(BLOCKS):
         parser.error(f"no block is named {', '.join(sorted(unknown))}; choose from {', '.join(BLOCKS)}")
     if arguments.power:
-        take(arguments.power)
+        take(arguments.power, arguments.note)
     for name in arguments.blocks or (["power"] if arguments.power else BLOCKS):
         made = BLOCKS[name]()
         readme = README.read_text(encoding="utf-8")
