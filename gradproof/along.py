@@ -51,7 +51,8 @@ def judge(
         scale = bench.scale(trial, i)
         rounding = bench.rounding(trial, i, got, moves, v, dtype)
         room, error = ray.bound + rounding, abs(mine - ray.value)
-        size = max(norm((np.abs(got) + moves) * v), scale * norm(v), abs(ray.value), 1e-300)
+        known = bench.stretched(trial, trial.sample.names[i], floor=False)
+        size = max(norm((np.abs(got) + moves) * v), known * norm(v), abs(ray.value), 1e-300)
         figures = Figures(error, room, room / (typical(got, scale) * typical(v)), error / (eps(dtype) * size))
         if ray.kinked:
             if not bench.autodiff:
@@ -128,8 +129,8 @@ def _refuse(
 
 def beside(bench: Bench, trial: Trial, kind: str) -> None:
     """The rule at another point of the same shape: close `beside` a kink, or `turned`, called after this one."""
-    if f"{kind} done" in trial.__dict__:
-        return
+    if trial.sample.shown or f"{kind} done" in trial.__dict__ or not bench.settings.wants("differences"):
+        return  # beside a point that itself stands beside another there is nothing new
     trial.__dict__[f"{kind} done"] = True
     rng = trial.sample.rng(14)
     inputs = list(trial.work.sample.inputs)

@@ -137,12 +137,12 @@ class Bench:
         """The check's typical gradient of one input, as `stretched`."""
         return self.stretched(trial, trial.sample.names[i])
 
-    def stretched(self, trial: Trial, name: str) -> float:
+    def stretched(self, trial: Trial, name: str, floor: bool = True) -> float:
         """The typical size, larger where the arguments reach further than they do at regular points.
 
         1 - tanh(x)^2 near saturation is off by an eps of 1, times whatever the chain rule multiplies it by.
         """
-        scale = max(self.scales.get(name, 0.0), self._floor(trial, name))
+        scale = max(self.scales.get(name, 0.0), self._floor(trial, name) if floor else 0.0)
         if trial.sample.kind not in REGULAR:
             for argument, size in reaches(trial):
                 scale *= max(1.0, size / max(self.reach.get(argument, 0.0), 1.0))

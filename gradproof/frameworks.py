@@ -222,12 +222,13 @@ def _real(inputs: Sequence[Any]) -> Sequence[Any]:
 def _replayed(
     result: Result, lines: Callable[[Sequence[str]], list[str]], names: Callable[[int], Sequence[str]]
 ) -> Result:
-    """The result with its last line, which calls a vjp, in the words of the framework."""
+    """The result with its last lines, which call a vjp or a jvp, in the words of the framework."""
     old = result.reproduce.splitlines()
-    given = [line.partition(" = ")[0] for line in old if " = " in line and line[:1].isalpha()]
+    call = next((k for k, line in enumerate(old) if line.startswith("tangents = ")), len(old) - 1)
+    given = [line.partition(" = ")[0] for line in old[:call] if " = " in line and line[:1].isalpha()]
     if "cotangent" not in given:
         return result  # nothing failed, or the point is too large to be written out
-    new = [*old[:-1], *lines(names(len(given) - 1))]
+    new = [*old[:call], *lines(names(len(given) - 1))]
     before, after = ("\n".join("    " + line for line in part) for part in (old, new))
     result.explanation = result.explanation.replace(before, after)
     result.reproduce = "\n".join(new)

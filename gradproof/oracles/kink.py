@@ -72,8 +72,8 @@ class Hull:
         if g.size == 0:
             return 0.0
         size = max(float(np.max(np.abs(around))), float(np.max(np.abs(g))), 1e-300)
-        # the extremes were sampled: a little beyond them may still be inside
-        margin = MARGIN * np.ptp(around, axis=0)
+        # extremes of more than two branches were sampled: a little beyond them may still be inside
+        margin = np.where(_two_valued(around), 0.0, MARGIN) * np.ptp(around, axis=0) + TOLERANCE * size
         box = float(np.max(np.maximum(around.min(0) - margin - g, g - around.max(0) - margin), initial=0.0))
         if int((np.ptp(around, axis=0) > TOLERANCE * size).sum()) >= 2 * MOST_PAIRS:
             return (
@@ -94,6 +94,13 @@ class Hull:
     def holds(self, gradient: Array, part: slice | Array | None = None, tolerance: float = TOLERANCE) -> bool:
         """Whether a gradient, or a part of it, lies in the hull to `tolerance` of its largest entry."""
         return self.distance(gradient, part) <= tolerance
+
+
+def _two_valued(around: Array) -> Array:
+    """Entries that take two values around the point, as at relu's zero: their extremes are known, not sampled."""
+    low, high = around.min(0), around.max(0)
+    room = 1e-4 * (high - low)
+    return np.asarray(((around - low <= room) | (high - around <= room)).all(0))
 
 
 def gather(
@@ -142,5 +149,5 @@ def _limit(
     near = gradient_at([p + s / 2 for p, s in zip(points, step, strict=True)])
     if far is None or near is None or not (np.isfinite(far).all() and np.isfinite(near).all()):
         return None
-    jump = np.abs(far - near) > 1e-3 * np.maximum(np.abs(near), np.abs(far))
+    jump = np.abs(far - near) > 1e-3 * max(float(np.max(np.abs(near))), float(np.max(np.abs(far))))
     return np.where(jump, near, 2 * near - far)
