@@ -163,7 +163,9 @@ def check(
     subject.rule = partial(_declared_rule, equation)
     subject.references = dict(references or {})
     module = equation.forward.__module__
-    known = getattr(sys.modules.get(module), "forward", None) is equation.forward and module != "__main__"
+    # a file that was read by path has a module that nobody else can import
+    elsewhere = module.startswith(("__main__", "gradproof_declaration_"))
+    known = getattr(sys.modules.get(module), "forward", None) is equation.forward and not elsewhere
     imported = f"from {module} import backward, forward\n" if known else ""
     subject.replay = imported + "backward(cotangent, forward({arguments}), {arguments})"
     settings = Settings(True, subgradient, wanted, judge_value=True)

@@ -196,7 +196,8 @@ def _wrong(result: Result, bench: Bench, failure: Failure) -> list[str]:
     lines += _wrap(failure.note, initial_indent="  ", subsequent_indent="  ")
     if concerned in result.where_found:
         index, got, expected = result.where_found[concerned]
-        ratio = f", {got / expected:.6g} times what it should be" if expected and np.isfinite(got) else ""
+        plain = expected != 0 and np.isfinite(got) and abs(got / expected - 1) > 1e-5
+        ratio = f", {got / expected:.6g} times what it should be" if plain else ""
         lines.append(f"  at {concerned}{list(index)}: is {got!r}, should be {expected!r}")
         allowed = f" (allowed {_figure(failure.bound)})" if np.isfinite(failure.bound) else ""
         lines.append(f"    off by {got - expected:.3g}{allowed}{ratio}")

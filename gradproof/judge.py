@@ -75,8 +75,9 @@ def _faulty(bench: Bench, trial: Trial, fault: Fault) -> None:
         # a planted point may be singular for the rule's linear algebra alone: said, not blamed
         bench.subject.warn(f"at sample {trial.sample.label} {fault}: a singular matrix")
         return
+    word = "error" if fault.check in ("raises", "count", "type") else "differs"
     for i in trial.sample.wrt:
-        bench.say(trial, i, "contract", fault.check, "error", note=str(fault))
+        bench.say(trial, i, "contract", fault.check, word, note=str(fault))
     bench.failures.append(Failure(trial, None, "contract", fault.check, str(fault)))
 
 

@@ -156,6 +156,12 @@ def judge(bench: Bench, trial: Trial, i: int, gradients: Gradients, figures: Fig
 def judge_level(bench: Bench, trial: Trial, gradients: Gradients) -> None:
     """Along the direction in which ties stay ties: a choice among equal values may not count one of them twice."""
     wrt = trial.sample.wrt
+    if trial.narrow and trial.work is not trial:
+        # the float64 self of a narrow rule: a tie counted twice shows there without the narrow rounding
+        try:
+            trial, gradients = trial.work, trial.work.pull()
+        except Fault:
+            return
     level = level_directions(trial, trial.sample.rng(15))
     if level is None or not all(usable(gradients.get(i), trial, i) for i in wrt):
         return

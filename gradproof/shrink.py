@@ -1,11 +1,13 @@
 """A smaller counterexample: the smallest shape and the simplest numbers on which the rule still fails in the same way.
 
-Each attempt is one sample judged anew; the number of attempts is fixed, so that a seed gives one counterexample.
+Each attempt is one sample judged anew; their number is fixed, unless the forward is slow, so that a seed gives one
+counterexample.
 JAX is left out, since it would compile every shape that is tried.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -19,6 +21,8 @@ from gradproof.subject import Array
 from gradproof.trial import try_trial
 
 ATTEMPTS = 24
+# what shrinking may take where the forward is slow, and about how often an attempt calls it
+SECONDS, CALLS = 3.0, 250
 # a point of more entries is left as it is: judging it over and over would take longer than reading it
 LARGEST = 2000
 
@@ -27,7 +31,9 @@ def shrink(bench: Bench, failure: Failure, source: Declared | Given) -> Failure:
     """The plainest failure found that has the same check; the given one where nothing smaller fails."""
     if failure.check in ("state", "nondeterministic") or _entries(failure.trial.sample) > LARGEST:
         return failure
-    attempts = ATTEMPTS
+    start = time.perf_counter()
+    bench.subject.value(failure.trial.inputs(), failure.trial.sample.static)
+    attempts = min(ATTEMPTS, int(SECONDS / (CALLS * max(time.perf_counter() - start, 1e-6))))
     best = failure
     progress = True
     while progress and attempts > 0:

@@ -124,6 +124,9 @@ class Subject:
                 continue
             if g is not None and not isinstance(g, np.ndarray | np.generic | float | int):
                 raise Fault("type", f"the gradient of {names[i]!r} is a {type(g).__name__}; expected an array")
+            dtype = None if g is None else np.asarray(g).dtype
+            if dtype is not None and dtype.kind not in "fO" and dtype.name != "bfloat16":
+                raise Fault("dtype", f"the gradient of {names[i]!r} has dtype {dtype}; expected that of the input")
             if g is not None and np.asarray(g).dtype == object:
                 raise Fault("type", f"the gradient of {names[i]!r} is an object array; expected a float array")
             gradients[i] = None if g is None else np.asarray(g)

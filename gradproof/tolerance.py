@@ -15,10 +15,10 @@ Array = np.ndarray[Any, Any]
 
 # roundings: a sum of products, an exp and a division in sequence stay within 20 units of the last place in float64
 # where measured on right rules; low precisions get fewer because their own deviation is measured and added
-ROUNDINGS = {"float64": 128.0, "longdouble": 128.0, "float32": 64.0, "float16": 8.0, "bfloat16": 8.0}
+ROUNDINGS = {"float64": 128.0, "longdouble": 128.0, "float32": 64.0, "float16": 12.0, "bfloat16": 12.0}
 # what an entry may be off in units of the check's typical gradient: 1 - tanh(x)^2 near saturation loses just this,
 # times what the chain rule multiplies it by
-SCALE_ROUNDINGS = {"float64": 256.0, "longdouble": 256.0, "float32": 64.0, "float16": 32.0, "bfloat16": 16.0}
+SCALE_ROUNDINGS = {"float64": 256.0, "longdouble": 256.0, "float32": 64.0, "float16": 48.0, "bfloat16": 32.0}
 # a movement beyond this share of the gradient is a jump between two branches, not rounding
 JUMP = 1e-4
 # a directional figure whose bound is wider than this share of the gradient's scale resolves nothing

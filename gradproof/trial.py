@@ -15,7 +15,7 @@ import numpy as np
 
 from gradproof.domain import full, short
 from gradproof.errors import InputError
-from gradproof.sample import Sample, is_float
+from gradproof.sample import Sample, is_float, structure
 from gradproof.subject import Array, Gradients, Subject
 
 
@@ -48,6 +48,14 @@ def upcast(x: Any, dtype: Any = np.float64) -> Any:
         return x
     wide = np.asarray(x).astype(dtype)
     return wide if isinstance(x, np.ndarray) else wide[()]
+
+
+def _widened(x: Any) -> Any:
+    """A narrow input in float64; rows that sum to 1 to its precision sum to 1 there too, as the rule may rely on."""
+    wide = upcast(x)
+    if isinstance(x, np.ndarray) and x.dtype.itemsize < 8 and "rows summing to 1" in structure(x):
+        wide = wide / wide.sum(-1, keepdims=True)
+    return wide
 
 
 @dataclass
@@ -91,7 +99,7 @@ class Trial:
         """The same point in float64, where the forward follows; itself where it is float64 already."""
         if not self.narrow:
             return self
-        lifted = replace(self.sample, inputs=tuple(upcast(x) for x in self.sample.inputs))
+        lifted = replace(self.sample, inputs=tuple(_widened(x) for x in self.sample.inputs))
         trial = Trial(self.subject, lifted)
         try:
             values = trial.values

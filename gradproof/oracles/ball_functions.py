@@ -1,8 +1,8 @@
 """NumPy functions with a rule of their own on balls, and NumPy's creation functions while a forward runs.
 
 `np.zeros(shape)` makes float64, into which no ball can be written, and forwards that fill such an array in a
-loop are common. Inside `ball_allocation` it makes an array of balls, for the calling thread only, and
-`np.asarray` keeps one.
+loop are common. Inside `ball_allocation` it makes an array of balls where the forward calls it, for the calling
+thread only, and `np.asarray` keeps one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,9 @@ def _like(fill: float | None) -> Callable[..., Any]:
     return make
 
 
-def _full_like(prototype: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True,
-               shape: Any = None) -> Any:
+def _full_like(
+    prototype: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
+) -> Any:
     made = _like(None)(prototype, dtype, shape=shape)
     made[...] = fill_value
     return made
@@ -100,8 +102,8 @@ def _holds_balls(dtype: Any) -> bool:
 
 
 @contextmanager
-def ball_allocation() -> Iterator[None]:
-    """NumPy's creation functions make arrays of balls, in this thread, for the length of the block."""
+def ball_allocation(forward: Any) -> Iterator[None]:
+    """NumPy's creation functions, as the forward's module names them, make arrays of balls in this thread."""
     owner = threading.get_ident()
 
     def allocating(create: Any) -> Any:
@@ -128,11 +130,63 @@ def ball_allocation() -> Iterator[None]:
 
     names: dict[str, Callable[[Any], Any]] = {name: allocating for name in ("zeros", "ones", "empty", "full")}
     names |= {name: keeping for name in ("array", "asarray", "asanyarray", "ascontiguousarray")}
-    originals = {name: getattr(np, name) for name in names}
+    stand_ins = {name: stand_in(getattr(np, name)) for name, stand_in in names.items()}
+    originals = {id(getattr(np, name)): name for name in names}
+    numpy_ = _Numpy(stand_ins)
+    replaced: list[tuple[dict[str, Any], str, Any]] = []
     try:
-        for name, stand_in in names.items():
-            setattr(np, name, stand_in(originals[name]))
+        for space in _namespaces(forward):
+            for key, value in list(space.items()):
+                if value is np or id(value) in originals:
+                    replaced.append((space, key, value))
+                    space[key] = numpy_ if value is np else stand_ins[originals[id(value)]]
         yield
     finally:
-        for name, original in originals.items():
-            setattr(np, name, original)
+        for space, key, value in replaced:
+            space[key] = value
+
+
+class _Numpy(ModuleType):
+    """NumPy with other creation functions, for the names of a forward's own module.
+
+    NumPy itself stays as it is: its compiled parts, such as the random generators, look `empty` up there and write
+    doubles into what they get.
+    """
+
+    def __init__(self, stand_ins: dict[str, Any]) -> None:
+        super().__init__("numpy")
+        self.__dict__.update(stand_ins)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+
+def _namespaces(forward: Any, depth: int = 4) -> list[dict[str, Any]]:
+    """The globals of a forward and of the functions that it wraps or closes over, each once."""
+    found: dict[int, dict[str, Any]] = {}
+
+    def visit(f: Any, left: int) -> None:
+        while isinstance(f, partial):
+            f = f.func
+        f = getattr(f, "__func__", f)
+        space = getattr(f, "__globals__", None)
+        if left == 0 or not isinstance(space, dict):
+            return
+        found[id(space)] = space
+        cells = [cell.cell_contents for cell in (f.__closure__ or ()) if _filled(cell)]
+        for inner in (getattr(f, "__wrapped__", None), *cells):
+            if callable(inner):
+                visit(inner, left - 1)
+            elif hasattr(inner, "forward"):
+                visit(inner.forward, left - 1)
+
+    visit(forward, depth)
+    return list(found.values())
+
+
+def _filled(cell: Any) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:
+        return False
+    return True

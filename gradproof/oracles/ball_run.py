@@ -162,7 +162,7 @@ def _evaluated(asked: Question, tangents: Sequence[Any], bits: int, side: int, *
         raised: Exception | None = None
         result: Any = None
         try:
-            with _quiet(), ball_allocation() if allocate else nullcontext():
+            with _quiet(), ball_allocation(asked.forward) if allocate else nullcontext():
                 line.caller = _evaluated.__code__
                 result = asked.forward(*arguments)
         except Exception as reason:  # whatever a stranger's forward raises on balls

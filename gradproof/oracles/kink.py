@@ -55,6 +55,8 @@ class Hull:
 
     def nearest(self, gradient: Array) -> Array:
         """A gradient of the hull's span and box close to the given one."""
+        if int(self.kinked.sum()) > len(self.around) // 2 - 2:
+            return np.asarray(np.clip(gradient, self.low, self.high))
         return np.asarray(np.clip(self.around[0] + self._within(gradient - self.around[0]), self.low, self.high))
 
     def _within(self, step: Array) -> Array:
@@ -75,12 +77,15 @@ class Hull:
         # extremes of more than two branches were sampled: a little beyond them may still be inside
         margin = np.where(_two_valued(around), 0.0, MARGIN) * np.ptp(around, axis=0) + TOLERANCE * size
         box = float(np.max(np.maximum(around.min(0) - margin - g, g - around.max(0) - margin), initial=0.0))
-        if int((np.ptp(around, axis=0) > TOLERANCE * size).sum()) >= 2 * MOST_PAIRS:
+        kinked = np.ptp(around, axis=0) > TOLERANCE * size
+        if int(kinked.sum()) > len(around) // 2 - 2:
             return (
                 box / size
             )  # more kinked entries than gradients were taken: their span is not known, the extremes are
-        residual = g - around[0]
-        residual = residual - Hull(around)._within(residual)
+        if not kinked.any():
+            return box / size
+        residual = (g - around[0])[kinked]
+        residual = residual - Hull(around[:, kinked])._within(residual)
         return max(box, float(np.max(np.abs(residual)))) / size
 
     def distance_of(self, gradient: Array | None, part: slice) -> float:
