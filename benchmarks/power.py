@@ -173,8 +173,8 @@ def main(given: list[str] | None = None) -> int:
         if arguments.list_failures:
             print(failures(columns), end="\n\n")
         report[key] = [asdict(column) for column in columns]
-    if arguments.json:
-        arguments.json.write_text(json.dumps(_finite(report), indent=1, allow_nan=False))
+        if arguments.json:  # after each table: a run of an hour that is broken off keeps what it measured
+            arguments.json.write_text(json.dumps(_finite(report), indent=1, allow_nan=False))
     return 0
 
 
