@@ -255,14 +255,12 @@ class Declared:
 
     def resize(self, sample: Sample, sizes: dict[str, int]) -> Sample | None:
         """The same kind of sample at other sizes; None where they do not fit."""
-        shapes = next(
-            (
-                v.shapes
-                for v in self.equation.variants
-                if v.names == sample.names and all(sample.static.get(k) == p for k, p in v.pinned.items())
-            ),
-            None,
-        )
+        fitting = [
+            v.shapes
+            for v in sorted(self.equation.variants, key=lambda v: -len(v.pinned))
+            if v.names == sample.names and all(sample.static.get(k) == p for k, p in v.pinned.items())
+        ]
+        shapes = fitting[0] if fitting else None
         every = {**sizes, **{k: v for k, v in sample.static.items() if isinstance(v, int)}}
         if (
             shapes is None

@@ -143,7 +143,7 @@ class Shapes:
         try:
             axes = [axis for slot in (*self.inputs, *self.outputs) for axis in slot.axes]
             return all(axis.size(sizes) >= (0 if empty in axis.names else 1) for axis in axes)
-        except ZeroDivisionError:
+        except (ZeroDivisionError, KeyError):  # a size that is not known fits nothing
             return False
 
     def bind(self, arrays: Sequence[Any], static: Mapping[str, int] | None = None) -> Sizes:
