@@ -1,13 +1,12 @@
 """One run over many equations: checks in order, progress on stderr, and what there is when interrupted."""
 
 import importlib.metadata
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gradproof.config import Project
 from gradproof.equation import Equation
+from gradproof.progress import progress
 from gradproof.verdict import Result
 
 FRAMEWORKS = ("numpy", "torch", "jax")
@@ -48,7 +47,7 @@ def check_all(
 
     run = Run()
     try:
-        with _progress(len(equations), quiet) as at:
+        with progress(len(equations), quiet) as at:
             for equation in equations:
                 at(equation.name)
                 result = check(
@@ -65,25 +64,3 @@ def check_all(
     except KeyboardInterrupt:
         run.interrupted = True
     return run
-
-
-@contextmanager
-def _progress(total: int, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A bar on stderr where that is a terminal; elsewhere nothing, so that a log has no control codes."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda name: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=total)
-        started = False
-
-        def at(name: str) -> None:
-            nonlocal started
-            bar.update(task, description=name, advance=int(started))
-            started = True
-
-        yield at
