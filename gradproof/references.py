@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradproof import severed
 from gradproof.bench import REGULAR, Bench, Truth
 from gradproof.errors import InputError
 from gradproof.oracles.autodiff import Answer, Autodiff, Point
@@ -62,6 +63,8 @@ def _ask(bench: Bench, oracle: Autodiff, group: list[Trial]) -> None:
     for trial, start in zip(group, starts, strict=True):
         base, moved = answers[start], answers[start + 1 : start + 1 + NUDGES]
         _fits(bench, oracle.framework, trial.work, base)
+        if trial is group[0] and trial.sample.kind in REGULAR and not bench.seen:
+            severed.insist(oracle, trial.work, points[start], base)
         low = answers[start + 1 + NUDGES].gradients if trial.narrow and trial.work is not trial else base.gradients
         bench.truths.setdefault(id(trial), {})[oracle.framework] = Truth(
             base,
