@@ -11,14 +11,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradproof import along, entrywise, kinks
+from gradproof import along, entrywise, kinks, nonfinite
 from gradproof.bench import REGULAR, Bench, Failure, Figures, Settings
 from gradproof.oracles.autodiff import Autodiff
 from gradproof.oracles.contract import Breach, Contract
 from gradproof.references import ask
-from gradproof.slope import directions, jumps, slope
 from gradproof.subject import Array, Fault, Gradients, Subject
-from gradproof.tolerance import RESOLVED, allowed, eps, largest, name_of
+from gradproof.tolerance import allowed, eps, name_of
 from gradproof.trial import Trial
 from gradproof.verdict import Verdict
 
@@ -162,7 +161,7 @@ def _gradient(bench: Bench, trial: Trial, i: int, gradients: Gradients) -> None:
         return
     got = g if name_of(g.dtype) == "longdouble" else np.asarray(g, np.float64)
     if not np.isfinite(got).all():
-        _nonfinite(bench, trial, i, got)
+        nonfinite.judge(bench, trial, i, got)
         return
     truths = bench.truth(trial)
     words = [entrywise.judge(bench, trial, i, got, f, truth, gradients) for f, truth in truths.items()]
@@ -180,57 +179,6 @@ def _gradient(bench: Bench, trial: Trial, i: int, gradients: Gradients) -> None:
     elif not truths:
         note = "no oracle resolves the gradient here; a torch= or jax= reference would"
         bench.say(trial, i, "differences", "vjp", "undecided", note=note)
-
-
-def _nonfinite(bench: Bench, trial: Trial, i: int, got: Array) -> None:
-    """NaN or infinity where the derivative, or a subgradient, is a number that the dtype holds."""
-    sample, dtype = trial.sample, np.asarray(trial.sample.inputs[i]).dtype
-    bad = ~np.isfinite(got)
-    index = tuple(int(n) for n in np.argwhere(bad)[0])
-    expected = None
-    for truth in bench.truth(trial).values():
-        theirs = np.asarray(truth.answer.gradients[sample.wrt.index(i)], np.float64)
-        if np.isfinite(theirs[bad]).any():
-            index = tuple(int(n) for n in np.argwhere(bad & np.isfinite(theirs))[0])
-            expected = theirs if abs(theirs[index]) <= largest(dtype) else None
-            break
-    if sample.kind not in REGULAR or expected is None:
-        # a framework's finite number where the function jumps, as arctan2 does at the origin, is no derivative;
-        # finite slopes on both sides are one, or a kink that has subgradients (where no framework says NaN as well)
-        v = np.zeros(got.shape)
-        v[index] = directions(trial, i, sample.rng(13), 1)[0][index]
-        ray = slope(trial, {i: v}, refine=False)
-        sides = ((ray.right, ray.right_bound), (ray.left, ray.left_bound))
-        scale = max(bench.scales.get(sample.names[i], 0.0), 1e-6)
-        resolved = all(np.isfinite(s) and b <= RESOLVED * max(abs(s), scale) for s, b in sides)
-        if not resolved or jumps(trial, {i: v}) or abs(ray.value / v[index]) >= largest(dtype):
-            expected = None
-        elif expected is None and not (ray.kinked and bench.truth(trial)):
-            expected = np.where(bad, 0.0, got)
-            expected[index] = ray.value / v[index]
-    name = sample.names[i]
-    if expected is not None and trial.narrow and sample.kind not in REGULAR and _fits_wide(trial, i):
-        bench.subject.warn(f"at sample {sample.label} the gradient of {name!r} overflows in {dtype}, not in float64")
-        expected = None
-    at = f"the gradient of {name!r} is {got[index]} at {list(index)}"
-    if expected is None:
-        note = f"{at}, and no oracle has a finite derivative there"
-        bench.say(trial, i, "contract", "nonfinite", "undecided", note=note)
-        return
-    note = f"{at}, where the derivative is finite"
-    bench.say(trial, i, "contract", "nonfinite", "differs", Figures(float("nan")), note)
-    bench.failures.append(Failure(trial, i, "contract", "nonfinite", note, got, expected))
-
-
-def _fits_wide(trial: Trial, i: int) -> bool:
-    """Whether the same rule in float64 is finite: the narrow range is to blame, at a point planted for a wider one."""
-    if trial.work is trial:
-        return False
-    try:
-        wide = trial.work.pull()[i]
-    except Fault:
-        return False
-    return wide is not None and bool(np.isfinite(wide).all())
 
 
 def _largest_difference(a: Array | None, b: Array | None) -> float:

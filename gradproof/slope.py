@@ -135,8 +135,8 @@ def slope(trial: Trial, v: Mapping[int, Array], refine: bool = True) -> Slope:
     return replace(found, value=float(exact[0][0]), bound=float(exact[1][0]))
 
 
-def jumps(trial: Trial, v: Mapping[int, Array]) -> bool:
-    """Whether the forward jumps at the very point along v: it has moved by a good part of its way before any step."""
+def jumps(trial: Trial, v: Mapping[int, Array], share: float = JUMP_SHARE) -> bool:
+    """Whether the forward jumps at the very point along v: it has moved by that share of its way before any step."""
     phi = trial.work.ray(v)
 
     def moved(t: float) -> float:
@@ -148,7 +148,7 @@ def jumps(trial: Trial, v: Mapping[int, Array]) -> bool:
     near = [moved(sign * SPAN * NEAR) for sign in (1, -1)]
     far = [moved(sign * SPAN) for sign in (1, -1)]
     least = JUMP_ROUNDINGS * _rounding(trial.work, extended=False)
-    return bool(np.nanmax([*near, 0.0]) > max(JUMP_SHARE * np.nanmax([*far, 0.0]), least))
+    return bool(np.nanmax([*near, 0.0]) > max(share * np.nanmax([*far, 0.0]), least))
 
 
 def _rounding(work: Trial, extended: bool) -> float:
