@@ -7,17 +7,15 @@ still works.
 from __future__ import annotations
 
 import importlib
+from types import ModuleType
 from typing import Any
 
 
-class _Lazy:
+class _Lazy(ModuleType):
     """A module that is not imported yet."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-
     def __getattr__(self, attribute: str) -> Any:
-        return getattr(importlib.import_module(self._name), attribute)
+        return getattr(importlib.import_module(self.__name__), attribute)
 
 
 torch: Any = _Lazy("torch")

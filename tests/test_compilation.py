@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 import reference
-from gradproof.oracles import compilation
+from gradproof.oracles import compilation, store
 from gradproof.oracles import jax as jax_oracle
 
 
 @pytest.fixture(autouse=True)
 def settings():
     """The folder and the options in use before, afterwards."""
-    before = {name: getattr(compilation, name) for name in ("_folder", "_chosen", "_options", "_probed")}
+    before = {name: getattr(compilation, name) for name in ("_store", "_chosen", "_options", "_probed")}
     yield
     for name, setting in before.items():
         setattr(compilation, name, setting)
@@ -42,6 +42,60 @@ def test_programs_are_kept_in_the_folder_and_only_ours(tmp_path):
     assert sorted(folder.iterdir()) == kept
 
 
+def test_a_program_of_an_earlier_process_is_not_traced_again(tmp_path, monkeypatch):
+    jax_oracle.use_cache(tmp_path)
+    traced = []
+
+    def made(power):
+        def forward(x):
+            return x**power
+
+        return forward
+
+    monkeypatch.setattr(
+        jax_oracle, "check_outputs", lambda *given, real=jax_oracle.check_outputs: traced.append(1) or real(*given)
+    )
+    assert gradient(made(2)) == [1.0, 4.0]
+    once = len(traced)
+    assert gradient(made(2)) == [1.0, 4.0]  # another function of the same code: as in another process
+    assert len(traced) == once
+    assert gradient(made(3)) == [0.75, 12.0]
+    assert len(traced) == 2 * once
+
+
+def test_a_function_without_a_fingerprint_is_told_by_its_program(tmp_path):
+    folder = jax_oracle.use_cache(tmp_path)
+    factor = [3.0]
+
+    def forward(x):
+        return globals()["factor_of"](x, factor)
+
+    globals()["factor_of"] = lambda x, factor: factor[0] * x
+    try:
+        assert gradient(forward) == [3.0, 3.0]
+        kept = len(list(folder.iterdir()))
+        globals()["factor_of"] = lambda x, factor: 2 * factor[0] * x
+        assert gradient(lambda x: forward(x)) == [6.0, 6.0]
+        assert len(list(folder.iterdir())) == kept + 1
+    finally:
+        del globals()["factor_of"]
+
+
+def test_a_convolution_with_a_kernel_a_point_agrees_with_one_point_at_a_time():
+    rng = np.random.default_rng(0)
+    x, k, u = (rng.standard_normal((3, *shape)) for shape in ((2, 1, 5, 4), (2, 1, 2, 3), (2, 2, 4, 2)))
+
+    def forward(x, k):
+        return jax.lax.conv_general_dilated(x, k, (1, 1), "VALID")
+
+    got = jax_oracle.Batched(forward, (0, 1))((x, k), u, (x, k))
+    for point in range(3):
+        value, gradients = jax_oracle.vjp(forward, u[point], (x[point], k[point]), (0, 1))
+        np.testing.assert_allclose(got.value[point], value, rtol=1e-13, atol=1e-13)
+        for ours, alone in zip(got.vjp, gradients, strict=True):
+            np.testing.assert_allclose(ours[point], alone, rtol=1e-13, atol=1e-13)
+
+
 def test_a_damaged_program_is_compiled_again(tmp_path):
     folder = jax_oracle.use_cache(tmp_path)
     gradient(lambda x: x**3)
@@ -60,7 +114,7 @@ def test_a_folder_that_cannot_be_written_breaks_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(compilation, "_chosen", False)
     monkeypatch.setattr(compilation, "default_folder", lambda: tmp_path / "file" / "below")
     assert gradient(lambda x: 5 * x**2) == [5.0, 20.0]
-    assert compilation._folder is None
+    assert compilation._store is None
 
 
 def test_the_callers_own_cache_is_used_as_it_is(tmp_path):
@@ -75,9 +129,7 @@ def test_the_callers_own_cache_is_used_as_it_is(tmp_path):
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.skipif(
-    sys.platform in ("win32", "darwin"), reason="the other platforms' folders have no such variable"
-)
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="the other platforms' folders have no such variable")
 def test_default_folder(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert compilation.default_folder() == Path("/somewhere/gradproof/jax")
@@ -93,7 +145,7 @@ def test_default_folder(monkeypatch):
 
 
 def test_the_oldest_programs_go_first(tmp_path, monkeypatch):
-    monkeypatch.setattr(compilation, "_LIMIT", 3)
+    monkeypatch.setattr(store, "_LIMIT", 3)
     folder = jax_oracle.use_cache(tmp_path)
     for age in range(5):
         (folder / str(age)).write_bytes(b"")
@@ -142,7 +194,5 @@ def test_the_oracles_import_no_framework():
         import sys, gradproof.oracles.torch, gradproof.oracles.jax, reference
         print({"torch", "jax"} & set(sys.modules))
     """
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False)
     assert (done.stdout.strip(), done.returncode) == ("set()", 0), done.stderr

@@ -11,9 +11,11 @@ argument.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +37,8 @@ __all__ = ["Answers", "Array", "Batched", "Value", "jvp", "use_cache", "value", 
 
 Forward = Callable[..., Any]
 _LIMIT = 512
+# the code around the forward is part of what is compiled
+_OURS = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 _programs: OrderedDict[Any, Callable[..., Any]] = OrderedDict()
 _lock = threading.Lock()
 
@@ -198,10 +202,13 @@ class _Call:
         batched: bool,
     ) -> Callable[..., Any]:
         program = self._program(jax, kind, wrt, fixed)
+        leaves, tree = jax.tree.flatten(operands)
+        signature = [str(tree), *((leaf.shape, leaf.dtype.name) for leaf in leaves)]
+        about = (_OURS, self.forward, self.static, fixed, kind, wrt, batched, signature)
         if batched:
-            return compiled(jax.vmap(program), *operands)
+            return compiled(lambda: _mapped(jax, program, operands), operands, about)
         try:
-            return compiled(program, *operands)
+            return compiled(lambda: program, operands, about)
         except (
             jax.errors.JAXTypeError,
             jax.errors.JAXIndexError,
@@ -254,6 +261,18 @@ class _Call:
             return tuple(answers)
 
         return program
+
+
+def _mapped(jax: Any, program: Callable[..., Any], operands: Any) -> Callable[..., Any]:
+    """The program over a leading axis of points: all at once, but a point after the other where it convolves.
+
+    A convolution with a kernel a point becomes one of many groups, which XLA computes ten times slower.
+    """
+    first = jax.tree.map(lambda leaf: leaf[0], operands) if len(jax.tree.leaves(operands)[0]) else None
+    if first is not None and "conv_general_dilated" in str(jax.make_jaxpr(program)(*first)):
+        return lambda *given: jax.lax.map(lambda point: program(*point), given)
+    mapped: Callable[..., Any] = jax.vmap(program)
+    return mapped
 
 
 def _reverse_only(reason: BaseException) -> bool:
