@@ -182,7 +182,7 @@ def _is_where_it_says(x: Any) -> bool:
     home = getattr(x, "__module__", None)
     if home != "builtins" and not _told(home):
         return False
-    found: Any = sys.modules.get(home)
+    found: Any = sys.modules.get(home or "")
     for name in getattr(x, "__qualname__", "?").split("."):
         found = getattr(found, name, None)
     return found is x
