@@ -1,0 +1,225 @@
+"""The checks against one mutant: the judge's first refusal, or the news that there is none.
+
+The screen is the check itself, stopped at its first refusal. It draws the same samples from the same declaration and
+hands each to the same `judge.examine`, with the same tolerances, scales and order; no sample is left out and no bound
+is another. One thing is recalled instead of asked again: what PyTorch and JAX say at a sample. They are given the
+reference's forward, the sample and the cotangent, and none of these depends on the mutated file: the cotangent is drawn
+by the sample's own generator for the shape of the output. Where a mutated forward gives another shape or dtype, that
+alone is refused, as by a check ("the forward returns another shape than the reference").
+
+So a kill by the screen is the judge's own word. What it does not kill is checked once more from the start, nothing
+recalled: first in float64, then in float32, where a gradient of the wrong dtype shows.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from gradproof import forwards
+from gradproof.bench import Bench, Settings, Truth
+from gradproof.checking import check
+from gradproof.declared import Declared
+from gradproof.equation import Equation
+from gradproof.errors import InputError
+from gradproof.judge import bench_for, examine, prepare
+from gradproof.oracles.autodiff import Autodiff
+from gradproof.sample import Sample
+from gradproof.subject import Subject
+from gradproof.trial import Trial, try_trial
+from gradproof.verdict import REFUSED, Result
+
+# how often a sample is drawn anew where a forward is not finite: as in a check
+ATTEMPTS = 4
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What refused a mutant: oracle and check, the sample, the gradient, and what was said."""
+
+    oracle: str
+    check: str
+    sample: str
+    input: str = ""
+    note: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        words = f"{self.oracle} ({self.check})" if self.check != self.oracle else self.oracle
+        at = f" on {self.sample}" if self.sample else ""
+        return f"{words}{at}{': ' + self.note if self.note else ''}"
+
+
+@dataclass
+class _Known:
+    """A trial of the right rule: its sample, the form of its output, and what the frameworks said there."""
+
+    sample: Sample
+    form: Any
+    truths: dict[str, Truth]
+
+
+class Judged:
+    """One declaration, right as it stands, with what its mutants are held against.
+
+    Raises InputError where the declaration as it stands is refused: then no mutant can be told from it.
+    """
+
+    def __init__(
+        self,
+        equation: Equation,
+        references: Mapping[str, Callable[..., Any]],
+        *,
+        seed: int = 0,
+        examples: int = 20,
+    ) -> None:
+        self.equation, self.references, self.seed, self.examples = equation, dict(references), seed, examples
+        self.subgradient = "any"
+        with _silent():
+            self.autodiff, self.known = self._ask()
+            kill = self.screen(equation)
+            self.subgradient = self._choice()
+        if kill is not None:
+            raise InputError(
+                f"{equation.name} is refused as it stands, by {kill}; put it right first: gradproof report "
+                f"{equation.name}"
+            )
+
+    def _ask(self) -> tuple[dict[str, Autodiff], list[_Known]]:
+        """The frameworks about every sample, once."""
+        bench = self._bench(self.equation, None)
+        source, trials = Declared(self.equation, self.seed), []
+        for index in range(self.examples):
+            drawn = (source.draw(index, attempt) for attempt in range(ATTEMPTS))
+            tried = (try_trial(bench.subject, sample) for sample in drawn if sample is not None)
+            trials += [trial for trial in tried if trial is not None][:1]
+        empty = source.empty(self.examples) if self.examples >= 4 else None
+        trial = None if empty is None else try_trial(bench.subject, empty)
+        trials = prepare(bench, trials if trial is None else [*trials, trial])
+        return bench.autodiff, [_Known(t.sample, _form(t), bench.truth(t)) for t in trials]
+
+    def _choice(self) -> str:
+        """The framework whose choices at kinks the rule as it stands always makes: a mutant is held to them.
+
+        Another valid subgradient than the one that the declaration names is a fault, of a comparison mostly.
+        """
+        if not self.equation.kinks:
+            return "any"
+        for framework in self.autodiff:
+            self.subgradient = framework
+            if self.screen(self.equation) is None:
+                return framework
+        return "any"
+
+    def screen(self, mutant: Equation) -> Kill | None:
+        """The judge's first refusal of a mutated declaration, or None."""
+        bench = self._bench(mutant, self.autodiff)
+        trials: list[Trial] = []
+        dropped: list[Sample] = []
+        for known in self.known:
+            trial = try_trial(bench.subject, known.sample)
+            if trial is None:
+                dropped.append(known.sample)
+                continue
+            if _form(trial) != known.form:
+                return Kill("value", "shape", known.sample.label, note=_said(trial, known.form))
+            bench.truths[id(trial)] = known.truths
+            trials.append(trial)
+        for trial in trials:
+            bench.learn(trial)
+        forwards.judge(bench, trials, dropped[:1])
+        kill = _refusal(bench)
+        if kill is not None:
+            return kill
+        for trial in trials:
+            examine(bench, trial)
+            kill = _refusal(bench)
+            if kill is not None:
+                return kill
+        return None
+
+    def whole(self, mutant: Equation) -> Kill | None:
+        """A whole check from the start, nothing recalled; in float64, then in float32."""
+        for dtype in (np.float64, np.float32):
+            try:
+                result = check(
+                    mutant,
+                    seed=self.seed,
+                    examples=self.examples,
+                    references=self.references,
+                    dtype=dtype,
+                    subgradient=self.subgradient,
+                )
+            except InputError as error:
+                return Kill("check", "input", "", note=str(error))
+            kill = _first(result)
+            if kill is not None:
+                return kill if dtype == np.float64 else replace(kill, note=f"in float32: {kill.note}".rstrip(": "))
+        return None
+
+    def _bench(self, equation: Equation, autodiff: dict[str, Autodiff] | None) -> Bench:
+        subject = Subject(
+            equation.name, equation.forward, equation.vjp, self.references, equation.plain, equation.kinks
+        )
+        subject.rule = partial(_rule, equation)
+        settings = Settings(strict=True, subgradient=self.subgradient, judge_value=True)
+        return bench_for(subject, settings) if autodiff is None else Bench(subject, settings, autodiff)
+
+
+def _rule(equation: Equation, cotangent: Any, *inputs: Any, **static: Any) -> Any:
+    """As a check calls it: the forward first, then the backward."""
+    return equation.backward(cotangent, equation.forward(*inputs, **static), *inputs, **static)
+
+
+def _form(trial: Trial) -> Any:
+    return trial.packing[1], tuple((y.shape, y.dtype.name) for y in trial.values)
+
+
+def _said(trial: Trial, form: Any) -> str:
+    mine = ", ".join(f"{y.shape} {y.dtype}" for y in trial.values)
+    return f"the forward returns {mine}, should return {', '.join(f'{shape} {dtype}' for shape, dtype in form[1])}"
+
+
+def _refusal(bench: Bench) -> Kill | None:
+    found = next((v for v in bench.verdicts if v.word in REFUSED), None)
+    if found is not None:
+        return Kill(found.oracle, found.check, found.sample, found.input, found.note)
+    if bench.failures:
+        failure = bench.failures[0]
+        return Kill(failure.oracle, failure.check, failure.trial.sample.label, note=failure.note)
+    return None
+
+
+def _first(result: Result) -> Kill | None:
+    """Why a result is no pass: the first refusal, or a gradient that nothing settled."""
+    found = next((v for v in result.verdicts if v.word in REFUSED), None)
+    if found is not None:
+        return Kill(found.oracle, found.check, found.sample, found.input, found.note)
+    return None if result.ok else Kill("check", result.word, "", note="some gradient is settled on no sample")
+
+
+class _silent(warnings.catch_warnings):
+    """As in a check: what NumPy warns of at planted points is judged by its outcome."""
+
+    def __enter__(self) -> None:  # type: ignore[override]  # nothing is recorded
+        super().__enter__()
+        warnings.simplefilter("ignore")
+        self._errors = np.errstate(all="ignore")
+        self._errors.__enter__()
+
+    def __exit__(self, *raised: Any) -> None:
+        self._errors.__exit__(*raised)
+        super().__exit__(*raised)
+
+
+def verdict(judged: Judged, mutant: Equation) -> Kill | None:
+    """What kills a mutated declaration: the screen, or a whole check; None where it survives both."""
+    with _silent():
+        return judged.screen(mutant) or judged.whole(mutant)
