@@ -61,6 +61,12 @@ def pytest_report_header(config):
     return f"gradproof: {', '.join(versions)}, seed {config.getoption('--gradproof-seed')}"
 
 
+@pytest.fixture(autouse=True)
+def _no_runner(monkeypatch):
+    """A report made in a test says nothing to the runner that runs the tests."""
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+
+
 @pytest.fixture(scope="session")
 def seed(request):
     """The seed of the run."""

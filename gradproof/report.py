@@ -1,4 +1,4 @@
-"""The report in words: rows of 80 columns, a summary, and the same facts as JSON.
+"""The report in words: rows of 80 columns and a summary.
 
 Lines are plain text in which nothing depends on a terminal; `colour` names what a terminal may do to a line.
 """
@@ -7,15 +7,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 from gradproof.equation import Equation
 from gradproof.rows import EPSILON, ORACLES, Cell, Row, rows
 from gradproof.screen import Line
-from gradproof.verdict import WORDS, Result, jsonable
+from gradproof.verdict import WORDS, Result
 
-SCHEMA = 1
 WIDTH = 80
 # word -> what a cell says (nine characters at most) and the colour of a terminal
 SHORT = {
@@ -45,7 +43,7 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts over a whole run."""
+    """Counts over a whole run: `words` of all rows, `gradient_words` of those that are no forward value."""
 
     equations: int
     gradients: int
@@ -53,6 +51,7 @@ class Summary:
     words: Mapping[str, int]
     covered: tuple[str, ...]
     numbered: tuple[str, ...]
+    gradient_words: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def uncovered(self) -> tuple[str, ...]:
@@ -65,7 +64,6 @@ def summarize(
     """Count rows by their word, and the paper's numbers that a checked equation bears."""
     found = list(results)
     table = [row for result in found for row in rows(result)]
-    words = Counter(row.word for row in table)
     covered = {
         number for result in found if result.name in equations for number in equations[result.name].paper
     }
@@ -73,11 +71,17 @@ def summarize(
         equations=len(found),
         gradients=sum(not row.value for row in table),
         checks=sum(len(result.verdicts) for result in found),
-        words={word: words[word] for word in WORDS if words[word]},
+        words=_counts(row.word for row in table),
         covered=tuple(number for number in numbered if number in covered)
         or tuple(sorted(covered, key=_number)),
         numbered=tuple(numbered),
+        gradient_words=_counts(row.word for row in table if not row.value),
     )
+
+
+def _counts(words: Iterable[str]) -> dict[str, int]:
+    counts = Counter(words)
+    return {word: counts[word] for word in WORDS if counts[word]}
 
 
 def exit_code(results: Iterable[Result]) -> int:
@@ -191,50 +195,6 @@ def _plural_word(word: str, count: int) -> str:
     if word in ("agrees", "differs"):
         return word if count == 1 else word[:-1]
     return "subgradients" if word == "subgradient" and count > 1 else word
-
-
-def as_json(
-    results: Sequence[Result], equations: Mapping[str, Equation], summary: Summary, **facts: Any
-) -> dict[str, Any]:
-    """The report as plain data: non-finite floats are strings, everything else reads back as it was."""
-    return {
-        "schema": SCHEMA,
-        **jsonable(facts),
-        "summary": jsonable(
-            {**asdict(summary), "words": dict(summary.words), "uncovered": summary.uncovered}
-        ),
-        "equations": [_equation(result, equations[result.name]) for result in results],
-    }
-
-
-def _equation(result: Result, equation: Equation) -> dict[str, Any]:
-    table = []
-    for row in rows(result, equation.paper):
-        fields = asdict(row)
-        fields["cells"] = list(fields["cells"].values())
-        table.append({key: value for key, value in fields.items() if key not in ("equation", "paper")})
-    facts = {
-        "name": result.name,
-        "title": equation.heading,
-        "paper": equation.paper,
-        "tables": equation.tables,
-        "kinks": equation.kinks,
-        "word": result.word,
-        "ok": result.ok,
-        "samples": result.samples,
-        "evaluations": result.evaluations,
-        "rows": table,
-        "where": {
-            name: {"index": index, "got": got, "expected": expected}
-            for name, (index, got, expected) in result.where.items()
-        },
-        "causes": result.causes,
-        "warnings": result.warnings,
-        "reproduce": result.reproduce,
-        "explanation": str(result) if result.refused else "",
-    }
-    plain: dict[str, Any] = jsonable(facts)
-    return plain
 
 
 def spans(numbers: Iterable[str]) -> list[str]:

@@ -1,22 +1,28 @@
 """`gradproof report`: every derivative against every oracle, a row an equation and gradient."""
 
-import json
 import sys
 import textwrap
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradproof.rows import ORACLES
 
 if TYPE_CHECKING:
-    from gradproof.run import Run
+    from gradproof.outcome import Outcome
 
 # The rest of the engine is imported inside the command: help and a wrong option answer without it.
+
+
+def _file(name: str, words: str) -> Callable[[Any], Any]:
+    """The option of one format."""
+    path = click.Path(path_type=Path)
+    return click.option(f"--{name}", f"{name}_file", type=path, metavar="FILE", help=f"Write the report as {words}.")
 
 
 @click.command()
@@ -31,13 +37,9 @@ if TYPE_CHECKING:
     metavar="NAME",
     help=f"Only this oracle: {', '.join(ORACLES)}. May be given again.",
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the report as JSON as well.",
-)
+@_file("json", "JSON; docs/report.schema.json says what is in it")
+@_file("junit", "JUnit XML, a test case a gradient and oracle")
+@_file("markdown", "Markdown that fits a pull request's comment")
 @click.option(
     "-k", "keyword", default="", metavar="EXPRESSION", help="Only equations whose name or title matches."
 )
@@ -49,30 +51,32 @@ def command(
     seed: int,
     examples: int | None,
     oracles: tuple[str, ...],
-    json_file: Path | None,
     keyword: str,
     first_failure: bool,
     quiet: bool,
     no_cache: bool,
+    **asked: Path | None,
 ) -> int:
     """Hold each derivative against each oracle and print a row an equation and gradient.
 
     EQUATION is a name, such as dense, or a number of the paper, such as 13 or 20-softmax; without one, all
     are checked, and the summary ends with what the paper's printed claims came to (some 10 s more;
-    `gradproof paper` lists them).
+    `gradproof paper` lists them). The formats can be combined. In GitHub Actions the step's summary and
+    annotations on the lines that are wrong come by themselves.
 
-    Exit code: 0 all right, 1 something is wrong, 4 something is undecided, 5 nothing was selected.
+    Exit code: 0 all right, 1 something is wrong, 4 something is undecided, 5 nothing was selected, 130
+    interrupted by Ctrl-C: the files are written with what was done so far.
     """
-    from gradproof import report, run
+    from gradproof import github, report, run
     from gradproof.config import find_project
-    from gradproof.files import WholeFile
+    from gradproof.formats import Formats
     from gradproof.oracles.compilation import use_cache
+    from gradproof.outcome import Outcome
     from gradproof.screen import show
     from gradproof.selection import select
 
     started = time.monotonic()
-    with ExitStack() as files:
-        out = files.enter_context(WholeFile(json_file)) if json_file else None
+    with Formats({name.removesuffix("_file"): path for name, path in asked.items()}) as formats:
         project = find_project()
         chosen = select(project.equations, equations, keyword)
         if no_cache:
@@ -87,43 +91,51 @@ def command(
             quiet=quiet,
         )
         by_name = {equation.name: equation for equation in chosen}
-        summary = report.summarize(done.results, by_name, project.numbered)
-        seconds = time.monotonic() - started
+        outcome = Outcome(
+            results=done.results,
+            chosen=by_name,
+            project=project,
+            summary=report.summarize(done.results, by_name, project.numbered),
+            complete=done.complete,
+            interrupted=done.interrupted,
+            seed=seed,
+            examples=examples,
+            oracles=oracles,
+            seconds=time.monotonic() - started,
+            versions=run.versions(),
+            command=tuple(sys.argv[1:]),
+        )
         show(report.body(done.results, by_name, quiet))
-        is_paper = bool(project.numbered) and not (equations or keyword)
-        lines, counts = _claims(seed, done) if is_paper and done.complete else ([], {})
-        if out:
-            facts = {
-                "complete": done.complete,
-                "seed": seed,
-                "examples": examples,
-                "oracles": list(oracles),
-                "seconds": round(seconds, 1),
-                "folder": str(project.folder),
-                "versions": run.versions(),
-                "command": sys.argv[1:],
-                "claims": counts,
-            }
-            plain = report.as_json(done.results, by_name, summary, **facts)
-            out.write(json.dumps(plain, indent=1, allow_nan=False) + "\n")
-    show((line, "") for line in report.closing(summary, str(project.folder), seconds, run.versions(), seed, lines))
-    if done.interrupted:
-        click.echo(f"gradproof: interrupted after {len(done.results)} of {len(chosen)} equations", err=True)
+        if outcome.complete and project.numbered and not (equations or keyword):
+            outcome = _with_claims(outcome, quiet)
+        formats.write(outcome)
+    folder, versions = str(project.folder), outcome.versions
+    lines = report.closing(outcome.summary, folder, outcome.seconds, versions, seed, outcome.said)
+    show((line, "") for line in lines)
+    github.announce(outcome)
+    if outcome.interrupted:
+        click.echo(f"gradproof: {outcome.stopped}", err=True)
         return 130
-    return 1 if counts.get("faults") else report.exit_code(done.results)
+    return 1 if outcome.claims.get("faults") else report.exit_code(done.results)
 
 
-def _claims(seed: int, done: "Run") -> tuple[list[str], dict[str, int]]:
-    """What the paper's printed claims came to: lines, and the counts; nothing where Ctrl-C ends the run."""
+def _with_claims(outcome: "Outcome", quiet: bool) -> "Outcome":
+    """And what the paper's printed claims came to; without them where Ctrl-C ends the run."""
     from gradproof import report
     from gradproof.claims.check import check_paper
+    from gradproof.claims.load import load
     from gradproof.claims.report import figures, summary
+    from gradproof.progress import progress
 
     try:
-        paper, findings = check_paper(seed=seed)
+        paper = load()
+        with progress(len(paper.claims), quiet) as at:
+            paper, findings = check_paper(
+                seed=outcome.seed, paper=paper, progress=lambda claim: at(f"claim {claim.id}")
+            )
     except KeyboardInterrupt:
-        done.interrupted, done.complete = True, False
-        return [], {}
+        return replace(outcome, complete=False, interrupted=True)
     # the counts, and entries at fault; the errors that follow a blank line are `gradproof paper`'s
     said = " ".join(takewhile(bool, summary(paper, findings)))
-    return textwrap.wrap(f"The paper prints {said}", report.WIDTH), figures(findings)
+    lines = textwrap.wrap(f"The paper prints {said}", report.WIDTH)
+    return replace(outcome, claims=figures(findings), said=tuple(lines), paper=paper, findings=tuple(findings))

@@ -1,0 +1,68 @@
+"""The files a report can be written to: any of them in one run, each whole or not at all."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradproof.errors import InputError, MissingFramework
+from gradproof.files import WholeFile
+
+if TYPE_CHECKING:
+    from gradproof.outcome import Outcome
+
+# option -> the module whose render(outcome) writes it, imported when it is asked for
+FORMATS = {
+    "json": "gradproof.plain",
+    "junit": "gradproof.junit",
+    "markdown": "gradproof.markdown",
+}
+
+
+class Formats:
+    """The files that were asked for, made sure of before the run.
+
+    Raises InputError for two formats of one file and for a file that cannot be written, MissingFramework where what
+    draws the page is not installed.
+    """
+
+    def __init__(self, asked: Mapping[str, Path | None]) -> None:
+        wanted = {name: path for name, path in asked.items() if path is not None}
+        seen: dict[Path, str] = {}
+        for name, path in wanted.items():
+            other = seen.setdefault(path.resolve(), name)
+            if other != name:
+                raise InputError(f"--{other} and --{name} both name {path}, expected a file each; rename one")
+        self._render = {name: _render(name) for name in FORMATS if name in wanted}
+        self._stack = ExitStack()
+        try:
+            self._files = {name: self._stack.enter_context(WholeFile(wanted[name])) for name in self._render}
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def __enter__(self) -> Formats:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._files
+
+    def write(self, outcome: Outcome) -> None:
+        """Render and write each file, one after the other: what is written stays, whatever happens to the next."""
+        for name, file in self._files.items():
+            file.write(self._render[name](outcome))
+
+
+def _render(name: str):  # type: ignore[no-untyped-def]  # a module's function, seen by nobody else
+    try:
+        return importlib.import_module(FORMATS[name]).render
+    except ModuleNotFoundError as error:
+        raise MissingFramework(
+            f"--{name} needs {error.name!r}, which is not installed; pip install {error.name}"
+        ) from None
