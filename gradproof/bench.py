@@ -111,7 +111,7 @@ class Bench:
         """The typical entry of each gradient, and the reach of each argument, from regular points."""
         if trial.sample.kind not in REGULAR:
             return
-        for name, size in reaches(trial):
+        for name, size in trial.reaches:
             self.reach[name] = max(self.reach.get(name, 0.0), size)
         for k, y in enumerate(trial.work.values):
             if y.size and is_float(y):
@@ -144,7 +144,7 @@ class Bench:
         """
         scale = max(self.scales.get(name, 0.0), self._floor(trial, name) if floor else 0.0)
         if trial.sample.kind not in REGULAR:
-            for argument, size in reaches(trial):
+            for argument, size in trial.reaches:
                 scale *= max(1.0, size / max(self.reach.get(argument, 0.0), 1.0))
         if trial.sample.kind == "small" and name in trial.sample.names:
             # a difference quotient such as (cos x - sinc x) / x is off by eps / x
@@ -158,14 +158,8 @@ class Bench:
         """Where every gradient vanishes, by saturation or a row of one entry: a slope as large as the outputs."""
         if name not in trial.sample.names:
             return 0.0
-        x = trial.sample.inputs[trial.sample.names.index(name)]
-        sizes = dict(reaches(trial))
-        largest = max((float(np.max(np.abs(np.asarray(y, np.float64)))) for y in trial.values if y.size), default=0.0)
-        return (
-            sizes.get("cotangent", 0.0)
-            * min(largest, 1.0)
-            / max(float(np.max(np.abs(np.asarray(x, np.float64)), initial=0.0)), 1.0)
-        )
+        sizes = dict(trial.reaches)
+        return sizes.get("cotangent", 0.0) * min(trial.largest, 1.0) / max(sizes.get(name, 0.0), 1.0)
 
     def rounding(
         self, trial: Trial, i: int, got: Array, movement: Array | float, v: Array, dtype: np.dtype[Any]
@@ -174,13 +168,6 @@ class Bench:
         spread = norm((np.abs(got) + movement) * v)
         share = ROUNDINGS[name_of(dtype)] * spread + SCALE_ROUNDINGS[name_of(dtype)] * self.scale(trial, i) * norm(v)
         return eps(dtype) * share
-
-
-def reaches(trial: Trial) -> list[tuple[str, float]]:
-    """The largest size in each float argument, the cotangent included."""
-    named = [(n, x) for n, x in zip(trial.sample.names, trial.sample.inputs, strict=True) if is_float(x) and np.size(x)]
-    named += [("cotangent", u) for u in trial.cotangents if u.size]
-    return [(name, float(np.max(np.abs(np.asarray(x, np.float64))))) for name, x in named]
 
 
 def norm(v: Array) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def _ask(bench: Bench, oracle: Autodiff, group: list[Trial]) -> None:
         starts.append(len(points))
         points += [point(trial.work), *(nudged(trial.work, k) for k in range(NUDGES))]
         if trial.narrow and trial.work is not trial:
-            points.append(point(trial))
+            points.append(replace(point(trial), confirm=False))
     try:
         answers = oracle.ask(points, wrt, static)
     except InputError:
@@ -134,7 +135,8 @@ def nudged(trial: Trial, k: int) -> Point:
 
     wrt = trial.sample.wrt
     inputs = tuple(nudge(x) if i in wrt else x for i, x in enumerate(trial.inputs()))
-    return Point(inputs, tuple(nudge(u) for u in trial.cotangents), trial.packing[1], point(trial).tangents)
+    cotangents, here = tuple(nudge(u) for u in trial.cotangents), point(trial)
+    return Point(inputs, cotangents, here.packed, here.tangents, confirm=False)
 
 
 def movement(base: Array, moved: Sequence[Array], scale: float = 0.0) -> Array:

@@ -7,6 +7,7 @@ of the problem), and scale is the typical gradient of the check, for entries tha
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,12 +28,14 @@ RESOLVED = 1e-3
 KINK = 1e-6
 
 
+@cache
 def name_of(dtype: np.dtype[Any]) -> str:
     if dtype.itemsize > 8 and dtype.kind == "f":
         return "longdouble"
     return dtype.name if dtype.name in ROUNDINGS else "float64"
 
 
+@cache
 def eps(dtype: np.dtype[Any]) -> float:
     """The spacing of the dtype's numbers at 1."""
     name = name_of(dtype)

@@ -15,8 +15,9 @@ import numpy as np
 
 from gradproof.domain import full, short
 from gradproof.errors import InputError
-from gradproof.sample import Sample, is_float, structure
+from gradproof.sample import Sample, is_float
 from gradproof.subject import Array, Gradients, Subject
+from gradproof.variation import structure
 
 
 def draw_cotangents(rng: np.random.Generator, values: Sequence[Array], index: int) -> tuple[Array, ...]:
@@ -88,6 +89,18 @@ class Trial:
         return self.subject.pull(
             u, self.packing[1], self.inputs() if inputs is None else inputs, s.names, s.wrt, s.static
         )
+
+    @cached_property
+    def reaches(self) -> list[tuple[str, float]]:
+        """The largest size in each float argument, the cotangent included."""
+        named = [(n, x) for n, x in zip(self.sample.names, self.sample.inputs, strict=True) if is_float(x)]
+        named += [("cotangent", u) for u in self.cotangents]
+        return [(name, float(np.max(np.abs(np.asarray(x, np.float64))))) for name, x in named if np.size(x)]
+
+    @cached_property
+    def largest(self) -> float:
+        """The largest size of an output."""
+        return max((float(np.max(np.abs(np.asarray(y, np.float64)))) for y in self.values if y.size), default=0.0)
 
     @cached_property
     def narrow(self) -> bool:

@@ -1,6 +1,7 @@
 """The two autodiff oracles: right values, right gradients, and nothing left changed."""
 
 import re
+import subprocess
 import sys
 import warnings
 
@@ -10,11 +11,20 @@ import pytest
 import torch
 
 from gradproof.errors import InputError, MissingFramework
+from gradproof.oracles import compilation
 from gradproof.oracles import jax as jax_oracle
 from gradproof.oracles import torch as torch_oracle
 
 import jax  # isort: skip  # torch first: the order in which the two get on
 import jax.numpy as jnp  # isort: skip
+
+
+@pytest.fixture
+def nothing_kept(monkeypatch):
+    """Every program is traced here, for its forward to tell of it."""
+    monkeypatch.setattr(compilation, "_store", None)
+    monkeypatch.setattr(compilation, "_chosen", True)
+
 
 ORACLES = {"torch": torch_oracle, "jax": jax_oracle}
 SIGMOID = {"torch": torch.sigmoid, "jax": jax.nn.sigmoid}
@@ -123,7 +133,7 @@ def test_unused_input_and_constant_output_have_gradient_zero(oracle):
     assert oracle.jvp(lambda x: (x > 0) * 1.0, (x,), (x,), (0,))[1].tolist() == [0.0, 0.0]
 
 
-def test_what_reaches_the_forward(name, oracle):
+def test_what_reaches_the_forward(name, oracle, nothing_kept):
     seen = []
 
     def forward(*given, **static):
@@ -283,7 +293,7 @@ def test_torch_forward_may_differentiate_and_change_its_own_copies():
 # JAX's own matters
 
 
-def test_jax_program_is_traced_once_for_its_shapes_and_static_parameters():
+def test_jax_program_is_traced_once_for_its_shapes_and_static_parameters(nothing_kept):
     traces = []
 
     def forward(x, n, *, mode):
@@ -377,3 +387,27 @@ def test_jax_is_left_as_it_was():
     with pytest.raises(ZeroDivisionError):
         jax_oracle.value(lambda x: x / (1 // 0), (np.ones(1),))
     assert [getattr(jax.config, name) for name in names] == before
+
+
+def test_forward_mode_that_torch_has_by_way_of_others_only():
+    """Its table of decompositions is loaded where an operation asks for it, and not before."""
+    code = """if True:
+        import sys
+        import numpy as np
+        from gradproof.oracles import torch as oracle
+        import torch
+
+        def backward_of(x):
+            return torch.ops.aten._log_softmax_backward_data(x, torch.log_softmax(x, -1), -1, torch.float64)
+
+        x, v = np.array([[0.5, -1.0, 2.0]]), np.array([[1.0, -1.0, 0.5]])
+        print(oracle.jvp(torch.tanh, (v,), (x,), (0,))[1] is not None)
+        oracle.vjp(torch.tanh, v, (x,), (0,))
+        print("torch._decomp.decompositions_for_jvp" in sys.modules, "sympy" in sys.modules)
+        along = oracle.jvp(backward_of, (v,), (x,), (0,))[1]
+        h = 1e-6
+        central = (oracle.value(backward_of, (x + h * v,)) - oracle.value(backward_of, (x - h * v,))) / (2 * h)
+        print(bool(np.abs(along - central).max() < 1e-8), "PYTORCH_JIT" in __import__("os").environ)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False)
+    assert (done.stdout.split(), done.returncode) == (["True", "False", "False", "True", "False"], 0), done.stderr

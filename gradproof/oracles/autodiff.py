@@ -28,6 +28,7 @@ class Point:
     cotangents: tuple[Array, ...]
     packed: bool
     tangents: tuple[Array, ...]
+    confirm: bool = True  # by forward mode; a neighbour of a confirmed point needs none
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Autodiff:
         cotangent = tuple(point.cotangents) if point.packed else point.cotangents[0]
         value, gradients = self._engine.vjp(self.forward, cotangent, point.inputs, wrt, static)
         along = None
-        if point.tangents:
+        if point.tangents and point.confirm:
             try:
                 tangent = self._engine.jvp(self.forward, tuple(point.tangents), point.inputs, wrt, static)[1]
             except Exception:  # no forward mode for some operation inside: reverse mode stands alone

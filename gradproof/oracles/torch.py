@@ -9,6 +9,7 @@ argument, and no setting of torch is left changed.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ Forward = Callable[..., Any]
 
 # Below this many elements in the inputs a thread pool costs more than it gives.
 _SMALL = 1 << 16
+# read by torch each time it makes a dual tensor
+_SWITCH = "PYTORCH_JIT"
 
 
 def value(forward: Forward, inputs: Sequence[Any], static: Mapping[str, Any] | None = None) -> Value:
@@ -74,13 +77,9 @@ def vjp(
         reached = [(out, u) for out, u in zip(outputs, given, strict=True) if out.requires_grad]
         gradients: Sequence[Any] = [torch.zeros_like(leaf) for leaf in leaves]
         if leaves and reached:
-            gradients = torch.autograd.grad(
-                [out for out, _ in reached],
-                leaves,
-                [_tensor(torch, np.asarray(u)).to(out.dtype) for out, u in reached],
-                allow_unused=True,
-                materialize_grads=True,
-            )
+            # <u, f(x)> as a scalar: torch loads a second of its compiler where it is handed the cotangents
+            along = sum((out * _tensor(torch, np.asarray(u)).to(out.dtype)).sum() for out, u in reached)
+            gradients = torch.autograd.grad(along, leaves, allow_unused=True, materialize_grads=True)
         found = tuple(_array(torch, gradient) for gradient in gradients)
         return _returned([_array(torch, out) for out in outputs], single), found
 
@@ -102,14 +101,16 @@ def jvp(
     wrt = check_wrt(inputs, wrt)
     shapes = [np.shape(inputs[position]) for position in wrt]
     given = paired(tangents, shapes, "tangent", single=len(wrt) == 1)
-    forward_ad = _forward_mode()
-    try:
+
+    def along() -> tuple[Value, Value]:
+        forward_ad = framework("torch.autograd.forward_ad")
         with _surroundings(torch, inputs), forward_ad.dual_level():
             duals = [_tensor(torch, x) for x in inputs]
             for position, tangent in zip(wrt, given, strict=True):
-                primal = duals[position]
-                along = _tensor(torch, np.asarray(tangent)).to(primal.dtype)
-                duals[position] = forward_ad.make_dual(primal, along)
+                moved = _tensor(torch, np.asarray(tangent)).to(duals[position].dtype)
+                with _without_decompositions():
+                    dual: Any = forward_ad.make_dual
+                    duals[position] = dual(duals[position], moved)
             outputs, single = _apply(torch, forward, duals, static)
             pairs = [forward_ad.unpack_dual(out) for out in outputs]
             dots = [torch.zeros_like(out) if dot is None else dot for out, dot in pairs]
@@ -117,9 +118,15 @@ def jvp(
                 _returned([_array(torch, out) for out, _ in pairs], single),
                 _returned([_array(torch, dot) for dot in dots], single),
             )
-    except (NotImplementedError, RuntimeError) as reason:
-        if "forward AD" not in str(reason) and "forward mode AD" not in str(reason):
-            raise
+
+    for attempt in range(2):
+        if attempt:
+            _load_decompositions()
+        try:
+            return along()
+        except (NotImplementedError, RuntimeError) as reason:
+            if "forward AD" not in str(reason) and "forward mode AD" not in str(reason):
+                raise
     return value(forward, inputs, static), None
 
 
@@ -138,15 +145,28 @@ def _surroundings(torch: Any, inputs: Sequence[Any]) -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
+@contextmanager
+def _without_decompositions() -> Iterator[None]:
+    """While it lasts, torch does not load its table of decompositions: a second, which few operations need."""
+    before = os.environ.get(_SWITCH)
+    os.environ[_SWITCH] = "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SWITCH]
+        else:
+            os.environ[_SWITCH] = before
+
+
 @cache
-def _forward_mode() -> Any:
-    """torch.autograd.forward_ad, its table of decompositions loaded."""
+def _load_decompositions() -> None:
+    """Load the operations that have forward mode by way of others only."""
     with warnings.catch_warnings():
         # Loading it scripts functions of torch's own, and torch warns of itself; no forward is run here.
         warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", DeprecationWarning)
         if __debug__:  # torch does not load it under -O
             framework("torch._decomp.decompositions_for_jvp")
-    return framework("torch.autograd.forward_ad")
 
 
 def _apply(
