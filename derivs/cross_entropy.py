@@ -40,7 +40,7 @@ EQUATION = Equation(
         ("a: n c, y: n c -> j:", {"reduction": "sum"}),
         ("a: n c, y: n c -> j:", {"reduction": "mean"}),
     ),
-    domain={"a": "simplex", "y": "simplex"},
+    domain={"a": "simplex", "y": "probability"},
     constant=("y",),
     plain=plain,
 )

@@ -39,7 +39,7 @@ EQUATION = Equation(
     backward=backward,
     shapes=(
         ("losses: n m -> j: n m", {"reduction": "none"}),
+        ("losses: n m -> j:", {"reduction": "mean"}),  # second, where it meets a batch of one loss
         ("losses: n m -> j:", {"reduction": "sum"}),
-        ("losses: n m -> j:", {"reduction": "mean"}),
     ),
 )
