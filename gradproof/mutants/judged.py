@@ -82,7 +82,7 @@ class Judged:
     ) -> None:
         self.equation, self.references, self.seed, self.examples = equation, dict(references), seed, examples
         self.subgradient = "any"
-        with _silent():
+        with silent():
             self.autodiff, self.known = self._ask()
             kill = self.screen(equation)
             self.subgradient = self._choice()
@@ -164,6 +164,31 @@ class Judged:
                 return kill if dtype == np.float64 else replace(kill, note=f"in float32: {kill.note}".rstrip(": "))
         return None
 
+    def nearest(self, mutant: Equation) -> tuple[str, str]:
+        """The sample on which a survivor's numbers are furthest from the right ones, and by how much."""
+        worst, label, what = 0.0, "", ""
+        for known in self.known:
+            try:
+                mine, right = (self._numbers(e, known.sample) for e in (mutant, self.equation))
+            except Exception:  # dropped, or the rule raises: some other sample has to tell
+                return known.sample.label, "raises there, and no oracle has an opinion"
+            for name, expected in right.items():
+                with np.errstate(all="ignore"):
+                    off = np.abs(np.asarray(mine[name]) - np.asarray(expected))
+                    size = float(np.max(np.abs(expected), initial=0.0)) or 1.0
+                    share = float(np.max(np.nan_to_num(off), initial=0.0)) / size
+                if share > worst:
+                    worst, label, what = share, known.sample.label, name
+        if not label:
+            return "", f"the same numbers on all {len(self.known)} samples"
+        return label, f"{what} is {worst:.0e} of its largest entry away there, which the judge allows"
+
+    def _numbers(self, equation: Equation, sample: Sample) -> dict[str, Any]:
+        subject = self._bench(equation, self.autodiff).subject
+        trial = Trial(subject, sample)
+        gradients = {f"d/d{sample.names[i]}": g for i, g in trial.pull().items() if g is not None}
+        return {**{f"output {k}": y for k, y in enumerate(trial.values)}, **gradients}
+
     def _bench(self, equation: Equation, autodiff: dict[str, Autodiff] | None) -> Bench:
         subject = Subject(
             equation.name, equation.forward, equation.vjp, self.references, equation.plain, equation.kinks
@@ -205,10 +230,10 @@ def _first(result: Result) -> Kill | None:
     return None if result.ok else Kill("check", result.word, "", note="some gradient is settled on no sample")
 
 
-class _silent(warnings.catch_warnings):
+class silent(warnings.catch_warnings):
     """As in a check: what NumPy warns of at planted points is judged by its outcome."""
 
-    def __enter__(self) -> None:  # type: ignore[override]  # nothing is recorded
+    def __enter__(self) -> None:
         super().__enter__()
         warnings.simplefilter("ignore")
         self._errors = np.errstate(all="ignore")
@@ -217,9 +242,3 @@ class _silent(warnings.catch_warnings):
     def __exit__(self, *raised: Any) -> None:
         self._errors.__exit__(*raised)
         super().__exit__(*raised)
-
-
-def verdict(judged: Judged, mutant: Equation) -> Kill | None:
-    """What kills a mutated declaration: the screen, or a whole check; None where it survives both."""
-    with _silent():
-        return judged.screen(mutant) or judged.whole(mutant)

@@ -155,7 +155,7 @@ class Sources:
 def same_program(source: Source, mutant: Mutant) -> bool:
     """Whether the mutant compiles to the same bytecode: then it is the same program, whatever its text says."""
     mutated = compile(mutant.tree(source.tree), str(source.file), "exec", dont_inherit=True)
-    return _program(mutated) == _program(source.code)
+    return bool(_program(mutated) == _program(source.code))
 
 
 def _program(code: CodeType) -> Any:
