@@ -43,6 +43,7 @@ class Project:
     files: Mapping[str, Path]
     numbered: tuple[str, ...] = ()
     references: Mapping[str, Mapping[str, Callable[..., Any]]] = field(default_factory=dict)
+    reference_files: tuple[Path, ...] = ()
 
     def reference(self, name: str) -> dict[str, Callable[..., Any]]:
         """The forwards that speak for the equation `name`: {"torch": forward, "jax": forward}."""
@@ -144,6 +145,7 @@ def _load(
         (networks if file.parent.name == "networks" else equations)[equation.name] = equation
     ordered = dict(sorted(equations.items(), key=lambda item: (_first(item[1].paper), item[0])))
     networks = dict(sorted(networks.items(), key=lambda item: _rank(item[1])))
+    table, reference_files = _references(root, references)
     return Project(
         _folder(modules, root),
         root,
@@ -151,7 +153,8 @@ def _load(
         networks,
         files,
         numbered,
-        _references(root, references),
+        table,
+        reference_files,
     )
 
 
@@ -208,12 +211,16 @@ def _said(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _references(root: Path, names: Iterable[str]) -> dict[str, dict[str, Callable[..., Any]]]:
-    """name of an equation -> {"torch": forward, "jax": forward}, from what each module says."""
+def _references(
+    root: Path, names: Iterable[str]
+) -> tuple[dict[str, dict[str, Callable[..., Any]]], tuple[Path, ...]]:
+    """name of an equation -> {"torch": forward, "jax": forward}, from what each module says; and their files."""
     table: dict[str, dict[str, Callable[..., Any]]] = {}
+    found: list[Path] = []
     for name in names:
         is_file = any(mark in name for mark in "*?[/") or name.endswith(".py")
         for module in _modules(root, name) if is_file else [_import(name)]:
+            found.append(Path(str(module.__file__)))
             listed = getattr(module, "REFERENCES", None)
             if listed is None and callable(getattr(module, "names", None)):
                 listed = {equation: module.forwards(equation) for equation in module.names()}
@@ -223,7 +230,7 @@ def _references(root: Path, names: Iterable[str]) -> dict[str, dict[str, Callabl
                     '{equation: {"torch": forward, "jax": forward}}'
                 )
             table.update({equation: dict(forwards) for equation, forwards in listed.items()})
-    return table
+    return table, tuple(found)
 
 
 def _folder(modules: list[ModuleType], root: Path) -> Path:

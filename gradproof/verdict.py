@@ -8,7 +8,8 @@ A verdict and a result have no truth value: neither can be dropped by accident i
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -21,6 +22,7 @@ REMEMBERED = 16
 _unread: dict[int, str] = {}
 _refusals: OrderedDict[int, str] = OrderedDict()
 _made = 0
+_watchers: list[Callable[[Result], object]] = []
 
 
 def worst(words: list[str]) -> str:
@@ -73,6 +75,8 @@ class Result:
         global _made
         self._number, _made = _made, _made + 1
         _unread[self._number] = self.name
+        for watch in _watchers:
+            watch(self)
 
     def _read(self) -> None:
         _unread.pop(self._number, None)
@@ -146,6 +150,16 @@ class Result:
 def unread() -> dict[int, str]:
     """Results nobody has read so far: number, in the order they were made -> name. The plug-in's business."""
     return _unread
+
+
+@contextmanager
+def watched(watch: Callable[[Result], object]) -> Iterator[None]:
+    """Call `watch` with every result that is made meanwhile."""
+    _watchers.append(watch)
+    try:
+        yield
+    finally:
+        _watchers.remove(watch)
 
 
 def made() -> int:

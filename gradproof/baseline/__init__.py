@@ -1,0 +1,29 @@
+"""The baseline: what was true when it was last accepted, a line for each thing that was checked.
+
+    record     the lines, and how they are made of results
+    file       the file they are kept in, read with suspicion
+    compare    what got worse, what other versions of the frameworks brought, what accepting would change
+"""
+
+from gradproof.baseline.compare import Regression, by_versions, changes, moved, regressions, settled
+from gradproof.baseline.file import NAME, SCHEMA, dump, read
+from gradproof.baseline.record import Baseline, Claimed, Entry, Score, of_results, released
+
+__all__ = [
+    "NAME",
+    "SCHEMA",
+    "Baseline",
+    "Claimed",
+    "Entry",
+    "Regression",
+    "Score",
+    "by_versions",
+    "changes",
+    "dump",
+    "moved",
+    "of_results",
+    "read",
+    "regressions",
+    "released",
+    "settled",
+]
