@@ -6,21 +6,23 @@ the second held fixed, and one step of gradient descent. Everything is float64.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reference.frameworks import jax, jnp, torch
+from gradproof.oracles.compilation import compiled
+from reference.frameworks import jax, torch
 from reference.paper_maps import maps
 
 Quantity = tuple[
     str, str
 ]  # ("Z", "") a value, ("J", "W") a derivative, ("step", "W") W after one step of gradient descent
 TORCH_LINE, JAX_LINE = 0, 1
-# A shape is run a few times only: the time goes into compiling it, so XLA is told not to optimise.
-CHEAP = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+# what is done with the stages is part of a compiled program
+_OURS = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 
 
 def torch_answer(setting: str, inputs: Mapping[str, Any], quantity: Quantity) -> Any:
@@ -61,23 +63,26 @@ def jax_answer(
     static = tuple((name, value) for name, value in sorted(batch[0].items()) if isinstance(value, int))
     with jax.enable_x64(True):
         moving = [name for name, value in batch[0].items() if not isinstance(value, int)]
-        stacked = {name: jnp.stack([jnp.asarray(point[name]) for point in batch]) for name in moving}
-        program = _compiled(setting, static, tuple(quantities))
+        stacked = {name: np.stack([np.asarray(point[name], np.float64) for point in batch]) for name in moving}
+        program = _compiled(setting, static, tuple(quantities), stacked)
         answers = [np.asarray(answer) for answer in program(stacked)]
     points = ([answer[number] for answer in answers] for number in range(len(batch)))
     return [dict(zip(quantities, point, strict=True)) for point in points]
 
 
-@lru_cache
 def _compiled(
-    setting: str, static: tuple[tuple[str, int], ...], quantities: tuple[Quantity, ...]
+    setting: str, static: tuple[tuple[str, int], ...], quantities: tuple[Quantity, ...], stacked: dict[str, Any]
 ) -> Callable[..., Any]:
+    """All quantities at once, for arrays of these shapes; kept from one run to the next."""
+
     def every(values: dict[str, Any]) -> list[Any]:
         known = _run(setting, {**values, **dict(static)}, JAX_LINE)
         return [_jax_quantity(setting, known, quantity) for quantity in quantities]
 
-    program: Callable[..., Any] = jax.jit(jax.vmap(every), compiler_options=CHEAP)
-    return program
+    stages = [(name, reads, lines[JAX_LINE]) for name, reads, *lines in maps()[setting]]
+    shapes = [(name, array.shape, array.dtype.name) for name, array in stacked.items()]
+    about = (_OURS, stages, static, quantities, shapes)
+    return compiled(lambda: jax.vmap(every), (stacked,), about)
 
 
 def _jax_quantity(setting: str, known: dict[str, Any], quantity: Quantity) -> Any:

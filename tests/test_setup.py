@@ -64,7 +64,7 @@ def allowed(path, module):
     if part == "derivs":
         return top in ("numpy", "derivs") or module in ("gradproof.Equation", "gradproof.Claim")
     assert part == "reference", f"{path} is in no part of the project"
-    oracles = ("gradproof.oracles.torch", "gradproof.oracles.jax")
+    oracles = ("gradproof.oracles.torch", "gradproof.oracles.jax", "gradproof.oracles.compilation")
     return top in ("torch", "jax", "reference") or module.startswith(oracles)
 
 

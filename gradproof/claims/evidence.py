@@ -13,7 +13,6 @@ from gradproof.claims.record import Claim, parts
 from gradproof.claims.sample import Sample
 from gradproof.claims.setting import Setting, Truths
 from gradproof.errors import InputError
-from gradproof.oracles.compilation import kept
 
 POINTS = 4  # random points a shape
 
@@ -126,7 +125,6 @@ class Evidence:
             groups[signature].append(sample)
         asked = {parts(words): words for words in sorted(self._asked[name])}
         for group in groups.values():
-            with kept():  # compiled in an earlier run, it is read from the folder
-                answers = self._truths.jax_answer(name, [sample.inputs for sample in group], list(asked))
+            answers = self._truths.jax_answer(name, [sample.inputs for sample in group], list(asked))
             for sample, answer in zip(group, answers, strict=True):
                 sample.answers["jax"] = {asked[quantity]: value for quantity, value in answer.items()}
