@@ -1,0 +1,145 @@
+"""What a NumPy form cannot go below: the passes of NumPy's own functions that the formula needs, and no more.
+
+A pass reads whole arrays and writes one. All write into memory at hand but the last, whose result is the
+caller's to keep, in fresh memory. An elementwise operation's passes are counted on its formula as `derivs`
+states it; a dense layer, a convolution and a training step have their matrix products instead, each one
+call on arrays that lie ready, and max pooling as many maxima, and comparisons, as a window has entries.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contenders import Problem
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Pass = Callable[[], Any]
+
+# Forward and backward: the function of each pass; "<" is a row's reduction, a pass that reads only, ":" a
+# comparison, "?" a choice between two arrays.
+PASSES = {
+    "relu": ("maximum", ": multiply"),
+    "tanh": ("tanh", "negative minimum exp multiply add multiply divide multiply multiply"),
+    "sigmoid": (
+        "negative minimum exp : ? add divide",
+        "multiply negative negative minimum exp : ? add divide multiply",
+    ),
+    "softmax": ("< subtract exp < divide", ": multiply < subtract multiply < subtract multiply"),
+    "chain_rule": ("multiply add multiply divide", "multiply add multiply multiply multiply multiply multiply"),
+    "gradient_descent": ("multiply subtract", "copy multiply multiply <"),
+    "flatten": ("", "copy"),
+    "reduction": ("<", "copy"),
+    "log_loss": (
+        ": ? log multiply subtract : ? negative log1p multiply add negative <",
+        "subtract subtract : ? divide : ? divide subtract multiply",
+    ),
+    "sigmoid_log_loss": (
+        "negative maximum multiply subtract maximum multiply add negative minimum exp log1p add <",
+        "negative minimum exp add divide multiply : multiply ? subtract subtract multiply",
+    ),
+    "cross_entropy": (": ? log multiply <", ": ? divide negative multiply"),
+    "softmax_cross_entropy": (
+        "< subtract exp < subtract multiply <",
+        "< subtract exp < divide < multiply subtract : < multiply subtract multiply",
+    ),
+}
+
+
+def floor(problem: Problem, what: str) -> tuple[str, Callable[[], None]]:
+    """The floor of one task of a problem: what it is in words, and one call that does just that."""
+    name = problem.equation.name
+    if problem.network:
+        passes, words = _products(problem), "its matrix products"
+    elif name in PASSES:
+        kinds = PASSES[name][what == "backward"].split()
+        passes, words = _passes(problem.inputs[0], kinds), f"{len(kinds)} passes"
+    elif name == "max_pool":
+        passes, words = _pooling(problem, what)
+    else:
+        passes = _convolution(problem, what) if name == "convolution" else _dense(problem, what)
+        words = "its matrix product" + "s" * (len(passes) > 1)
+
+    def run() -> None:
+        for one in passes:
+            one()
+
+    return words, run
+
+
+def _passes(x: Array, kinds: list[str]) -> list[Pass]:
+    a, b = np.abs(x) / (1 + np.abs(x)) + x.dtype.type(0.1), np.full_like(x, 0.5)
+    made = [_pass(kind, a, b, np.empty_like(x)) for kind in kinds]
+    if kinds and kinds[-1] not in ("<", "copy"):
+        made[-1] = _pass(kinds[-1], a, b, None)
+    return made
+
+
+def _pass(kind: str, a: Array, b: Array, out: Array | None) -> Pass:
+    if kind == "<":
+        return partial(np.add.reduce, a, axis=-1)
+    if kind == ":":
+        return partial(np.greater, a, b, out=np.empty(a.shape, bool))
+    if kind == "?":
+        return partial(np.where, a > b, a, b)
+    if kind == "copy":
+        return partial(np.copy, a)
+    function = getattr(np, kind)
+    return partial(function, *(a, b)[: function.nin], out=out)
+
+
+def _multiply(a: Array, b: Array) -> Pass:
+    return partial(np.matmul, a, b, out=a @ b)
+
+
+def _dense(problem: Problem, what: str) -> list[Pass]:
+    x, w = problem.inputs[:2]
+    if problem.equation.name == "dense_column":
+        x, w = x.T, w.T
+        return [_multiply(w, x.T)] if what == "forward" else _back(problem.cotangent.T, x, w.T)
+    return [_multiply(x, w)] if what == "forward" else _back(problem.cotangent, x, w)
+
+
+def _back(z_bar: Array, x: Array, w: Array) -> list[Pass]:
+    return [_multiply(z_bar, w.T), _multiply(x.T, z_bar)]
+
+
+def _convolution(problem: Problem, what: str) -> list[Pass]:
+    return _of_filters(problem.inputs[1], problem.cotangent, both=True)[slice(0, 1) if what == "forward" else slice(1, 3)]
+
+
+def _of_filters(k: Array, z: Array, both: bool) -> list[Pass]:
+    """k X, Z X^T and k^T Z, an image at a time, X being the patches that no floor pays for."""
+    filters, maps = k.reshape(len(k), -1), z.reshape(len(z), len(k), -1)
+    patches = np.ones((len(z), filters.shape[1], maps.shape[2]), k.dtype)
+    made = [_multiply(filters, patches), _multiply(maps, patches.transpose(0, 2, 1))]
+    return [*made, _multiply(filters.T, maps)] if both else made
+
+
+def _pooling(problem: Problem, what: str) -> tuple[list[Pass], str]:
+    """A window's entries: their maxima, then where each is the maximum; and the gradient's array of zeros."""
+    x, p, q = problem.inputs[0], problem.static["p"], problem.static["q"]
+    z = problem.cotangent
+    if what == "forward":
+        return [partial(np.maximum, z, z, out=np.empty_like(z)) for _ in range(p * q)], f"{p * q} passes over the windows"
+    made: list[Pass] = [partial(np.multiply, z, z, out=np.empty_like(z)) for _ in range(p * q)]
+    made += [partial(np.equal, z, z, out=np.empty(z.shape, bool)) for _ in range(p * q)]
+    return [*made, partial(np.copy, x)], f"{2 * p * q} passes over the windows, one over x"
+
+
+def _products(problem: Problem) -> list[Pass]:
+    """Of a step: forward, and backward to the parameters and to every layer's input but the data."""
+    x, made = problem.inputs[0], []
+    for first, w in enumerate(problem.inputs[2::2]):
+        if w.ndim == 4:
+            s, u, pool = problem.static["stride"], problem.static["pad"], problem.static["pool"]
+            rows, columns = ((side + 2 * u - size) // s + 1 for side, size in zip(x.shape[2:], w.shape[2:], strict=True))
+            made += _of_filters(w, np.ones((len(x), len(w), rows, columns), x.dtype), both=first > 0)
+            x = np.ones((len(x), len(w), rows // pool, columns // pool), x.dtype)
+        else:
+            x = x.reshape(len(x), len(w))
+            z = np.ones((len(x), w.shape[1]), x.dtype)
+            made += [_multiply(x, w), _multiply(x.T, z), *([_multiply(z, w.T)] if first else [])]
+            x = z
+    return made

@@ -1,0 +1,234 @@
+"""How fast the hand-written derivatives are: NumPy beside PyTorch, torch.compile and jax.jit, in one run.
+
+    python -m benchmarks kernels [--quick] [--only NAME] [--json FILE]
+
+Every operation forward and backward and a training step of every network, float64 and float32, at small
+sizes (LeNet's, 1 to 32 samples) and large ones. A ratio is the NumPy form's time over another's; the floor
+is what NumPy's own functions need for the same work (`benchmarks.floors`).
+"""
+
+import sys
+import tracemalloc
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from benchmarks.contenders import FRAMEWORKS, Case, Problem
+from benchmarks.floors import floor
+from benchmarks.race import race
+
+DTYPES = ("float64", "float32")
+SECONDS = 0.25  # of each contender at each task
+
+
+ROWS = {"n": 32, "m": 120}  # the units of LeNet's first dense layer
+MANY = {"n": 1024, "m": 1024}
+LENET_1 = {"c": 1, "h": 28, "w": 28, "f": 6, "p": 5, "q": 5}
+LENET_2 = {"c": 6, "h": 12, "w": 12, "f": 16, "p": 5, "q": 5}
+MAPS = {"n": 32, "c": 32, "h": 64, "w": 64}
+PLAIN, SAME, HALF = {"stride": 1, "pad": 0}, {"stride": 1, "pad": 1}, {"p": 2, "q": 2, "stride": 2}
+BLOCK = {"stride": 1, "pad": 0, "pool": 2}
+KERNEL_1, KERNEL_2 = (6, 1, 5, 5), (16, 6, 5, 5)
+DEEP = {"d": 400, "e": 120, "f": 84}
+
+
+def _net(
+    x: tuple[int, ...], outputs: int, kernels: Sequence[tuple[int, ...]], entries: int, units: int
+) -> tuple[tuple[int, ...], ...]:
+    """Shapes of x, y and the parameters: blocks with these kernels, which leave so many entries, and two dense layers."""
+    blocks = [shape for kernel in kernels for shape in (kernel, kernel[:1])]
+    return x, (x[0], outputs), *blocks, (entries, units), (units,), (units, outputs), (outputs,)
+
+
+def _cases() -> list[Case]:
+    made = []
+    for name in ("relu", "sigmoid", "tanh", "log_loss", "sigmoid_log_loss", "gradient_descent"):
+        names = {"d": 32, "m": 120} if name == "gradient_descent" else ROWS
+        made.append(Case(name, "small", names))
+        made.append(Case(name, "large", dict.fromkeys(names, 1024)))
+    for variant, name in ((1, "chain_rule"), (2, "reduction")):
+        small = {"n": 32 * 120} if name == "chain_rule" else ROWS
+        made += [
+            Case(name, "small", small, variant),
+            Case(name, "large", {"n": 1024 * 1024} if name == "chain_rule" else MANY, variant),
+        ]
+    for name in ("softmax", "cross_entropy", "softmax_cross_entropy"):
+        made += [Case(name, "small", {"n": 32, "c": 10}), Case(name, "large", {"n": 1024, "c": 1000})]
+    for name in ("dense", "dense_column"):
+        made += [Case(name, "small", {"n": n, "d": 400, "m": 120}) for n in (1, 32)]
+        made.append(Case(name, "large", {"n": 1024, "d": 1024, "m": 1024}))
+    for name, static in (("flatten", {}), ("max_pool", HALF)):
+        made += [Case(name, "small", {"n": n, "c": 6, "h": 24, "w": 24}, static=static) for n in (1, 32)]
+        made.append(Case(name, "large", MAPS, static=static))
+    for n in (1, 32):
+        made += [Case("convolution", "small", {"n": n, **layer}, static=PLAIN) for layer in (LENET_1, LENET_2)]
+    made.append(Case("convolution", "large", {**MAPS, "f": 32, "p": 3, "q": 3}, static=SAME))
+    for n in (1, 32):
+        made += [
+            Case("single_layer", "small", {"n": n, "d": 64, "m": 1}),
+            Case("tanh_sigmoid", "small", {"n": n, "d": 64, "e": 32, "m": 1}),
+            Case("relu_sigmoid", "small", {"n": n, "d": 64, "e": 32, "m": 1}),
+            Case("deep_relu_sigmoid", "small", {"n": n, **DEEP, "m": 1}, 2),
+            Case("deep_relu_softmax", "small", {"n": n, **DEEP, "c": 10}, 2),
+            Case("cnn_sigmoid", "small", {}, 1, BLOCK, _net((n, 1, 28, 28), 1, [KERNEL_1], 864, 84)),
+            Case("cnn_softmax", "small", {}, 1, BLOCK, _net((n, 1, 28, 28), 10, [KERNEL_1, KERNEL_2], 256, 84)),
+        ]
+    large = _net((32, 32, 64, 64), 10, [(32, 32, 3, 3)], 32 * 32 * 32, 128)
+    made.append(Case("deep_relu_softmax", "large", {"n": 1024, "d": 1024, "e": 1024, "f": 1024, "c": 10}, 2))
+    made.append(Case("cnn_softmax", "large", {}, 0, {**BLOCK, "pad": 1}, large))
+    return made
+
+
+CASES = tuple(_cases())
+
+
+def run(
+    *,
+    cases: Iterable[Case] = CASES,
+    frameworks: Sequence[str] = FRAMEWORKS,
+    dtypes: Sequence[str] = DTYPES,
+    seconds: float = SECONDS,
+    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
+) -> list[dict[str, Any]]:
+    """A record for each task of each case and dtype: seconds by contender, the floor, bytes at the large sizes."""
+    records = []
+    for case in cases:
+        for dtype in dtypes:
+            problem = Problem(case, dtype)
+            tasks, absent = {"numpy": problem.tasks("numpy")}, {}
+            for who in frameworks:
+                try:
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore")  # torch.compile warns of its own internals
+                        tasks[who] = problem.tasks(who)
+                except Exception as error:  # a framework that cannot is told of, with its reason
+                    absent[who] = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            for what in tasks["numpy"]:
+                words, passes = floor(problem, what)
+                runners = {"floor": passes, **{who: made[what] for who, made in tasks.items()}}
+                records.append(
+                    {
+                        "name": case.name,
+                        "what": what,
+                        "dtype": dtype,
+                        "size": case.size,
+                        "shapes": " ".join("x".join(map(str, x.shape)) for x in problem.inputs if x.ndim > 1),
+                        "seconds": race(runners, seconds),
+                        "floor": words,
+                        "absent": absent,
+                        "bytes": _memory(tasks, what) if case.size == "large" else {},
+                    }
+                )
+                say(_line(records[-1]))
+    return records
+
+
+def _memory(tasks: dict[str, Any], what: str) -> dict[str, int]:
+    """The most bytes held at once beyond the inputs: NumPy's allocations, and those of PyTorch's allocator.
+
+    What a library inside PyTorch takes for itself, such as a scratch pad of oneDNN's, is not seen.
+    """
+    tracemalloc.start()
+    tasks["numpy"][what]()
+    found = {"numpy": tracemalloc.get_traced_memory()[1]}
+    tracemalloc.stop()
+    if "torch" in tasks:
+        from torch.profiler import ProfilerActivity, profile
+
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+            kept = tasks["torch"][what]()
+        events = [event for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]
+        held = most = 0
+        for event in sorted(events, key=lambda event: event.start_ns()):
+            held += event.nbytes()
+            most = max(most, held)
+        del kept
+        found["torch"] = most
+    return found
+
+
+# ---- what is to be reached, and the tables
+
+def goal(record: dict[str, Any]) -> tuple[str, float] | None:
+    """What a record is held to: the ratio to the "best" framework or to the "floor", and its most."""
+    name, small = record["name"], record["size"] == "small"
+    if record["what"] == "step":
+        return ("best", 0.5) if small else None
+    if name.startswith("dense"):
+        return "best", 1.1
+    if name in ("convolution", "max_pool"):
+        if small:
+            return "best", 1.0
+        return ("best", 1.3) if record["dtype"] == "float64" else ("floor", 1.5)
+    return ("floor", 1.1)
+
+
+def ratio(record: dict[str, Any], to: str) -> float:
+    """The NumPy form's time over the best framework's, or over its floor's; NaN where there is none."""
+    seconds = record["seconds"]
+    others = [seconds[who] for who in FRAMEWORKS if who in seconds] if to == "best" else [seconds["floor"]]
+    return float(seconds["numpy"] / min(others)) if others and min(others) > 1e-7 else float("nan")
+
+
+def reached(record: dict[str, Any]) -> bool | None:
+    """Whether a record is within what it is held to; None where it is held to nothing."""
+    held = goal(record)
+    found = ratio(record, held[0]) if held else float("nan")
+    return None if held is None or found != found else found <= held[1]
+
+
+def tables(records: Sequence[dict[str, Any]]) -> list[str]:
+    """Markdown: a table of the steps, one of the operations, each row float64 and float32; what was not reached."""
+    groups = {
+        "A training step": [r for r in records if r["what"] == "step"],
+        "Forward and backward": [r for r in records if r["what"] != "step"],
+    }
+    made = [f"### {title}\n\n{_table(rows)}" for title, rows in groups.items() if rows]
+    missed = [r for r in records if reached(r) is False]
+    held = [r for r in records if reached(r) is not None]
+    made.append(f"{len(held) - len(missed)} of {len(held)} figures are within what is to be reached, in bold those not.")
+    return made
+
+
+def _table(records: Sequence[dict[str, Any]]) -> str:
+    kinds = [dtype for dtype in DTYPES if any(r["dtype"] == dtype for r in records)]
+    rows: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
+    for record in records:
+        rows.setdefault((record["name"], record["what"], record["shapes"]), {})[record["dtype"]] = record
+    head = "".join(f" {kind} | torch | compile | jax | best | floor |" for kind in kinds)
+    lines = [f"| what | shapes |{head} to reach |", "|---|---|" + "---:|" * 6 * len(kinds) + "---|"]
+    for (name, what, shapes), by_kind in rows.items():
+        cells = "".join(_cells(by_kind.get(kind)) for kind in kinds)
+        held = dict.fromkeys(_held(goal(record)) for record in by_kind.values())
+        lines.append(f"| {name}{'' if what == 'step' else ' ' + what} | {shapes} |{cells} {', '.join(held)} |")
+    return "\n".join(lines)
+
+
+def _held(held: tuple[str, float] | None) -> str:
+    return f"{held[0]} {held[1]:g}" if held else ""
+
+
+def _cells(record: dict[str, Any] | None) -> str:
+    if record is None:
+        return " |" * 6
+    seconds, held = record["seconds"], goal(record)
+    said = [_time(seconds["numpy"]), *(_time(seconds.get(who)) for who in FRAMEWORKS)]
+    for to in ("best", "floor"):
+        found = ratio(record, to)
+        text = "-" if found != found else f"{found:.2f}"
+        said.append(f"**{text}**" if held and held[0] == to and reached(record) is False else text)
+    return "".join(f" {one} |" for one in said)
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    value, unit = (seconds * 1e6, "µs") if seconds < 1e-3 else (seconds * 1e3, "ms")
+    return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
+
+
+def _line(record: dict[str, Any]) -> str:
+    times = "  ".join(f"{who} {_time(value)}" for who, value in record["seconds"].items())
+    verdict = {True: "ok", False: "MISSED", None: ""}[reached(record)]
+    both = f"best {ratio(record, 'best'):.2f} floor {ratio(record, 'floor'):.2f}"
+    return f"{record['name']} {record['what']} {record['dtype']} {record['shapes']}  {times}  {both}  {verdict}"
