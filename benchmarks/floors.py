@@ -106,7 +106,8 @@ def _back(z_bar: Array, x: Array, w: Array) -> list[Pass]:
 
 
 def _convolution(problem: Problem, what: str) -> list[Pass]:
-    return _of_filters(problem.inputs[1], problem.cotangent, both=True)[slice(0, 1) if what == "forward" else slice(1, 3)]
+    ahead, *back = _of_filters(problem.inputs[1], problem.cotangent, both=True)
+    return [ahead] if what == "forward" else back
 
 
 def _of_filters(k: Array, z: Array, both: bool) -> list[Pass]:
@@ -118,14 +119,15 @@ def _of_filters(k: Array, z: Array, both: bool) -> list[Pass]:
 
 
 def _pooling(problem: Problem, what: str) -> tuple[list[Pass], str]:
-    """A window's entries: their maxima, then where each is the maximum; and the gradient's array of zeros."""
-    x, p, q = problem.inputs[0], problem.static["p"], problem.static["q"]
-    z = problem.cotangent
+    """Of a window's entries their maxima; or where each is the maximum, and the products with that."""
+    p, q, stride, z = *(problem.static[name] for name in ("p", "q", "stride")), problem.cotangent
+    rows, columns = (slice(0, stride * size, stride) for size in z.shape[2:])
+    entry = problem.inputs[0][:, :, rows, columns]  # as far apart in memory as the windows are
     if what == "forward":
-        return [partial(np.maximum, z, z, out=np.empty_like(z)) for _ in range(p * q)], f"{p * q} passes over the windows"
-    made: list[Pass] = [partial(np.multiply, z, z, out=np.empty_like(z)) for _ in range(p * q)]
-    made += [partial(np.equal, z, z, out=np.empty(z.shape, bool)) for _ in range(p * q)]
-    return [*made, partial(np.copy, x)], f"{2 * p * q} passes over the windows, one over x"
+        return [partial(np.maximum, z, entry, out=np.empty_like(z))] * (p * q), f"{p * q} maxima"
+    at = np.empty(z.shape, bool)
+    compare, give = partial(np.equal, entry, z, out=at), partial(np.multiply, z, z, out=np.empty_like(entry))
+    return [compare, give] * (p * q), f"{p * q} comparisons and products"
 
 
 def _products(problem: Problem) -> list[Pass]:
@@ -134,7 +136,8 @@ def _products(problem: Problem) -> list[Pass]:
     for first, w in enumerate(problem.inputs[2::2]):
         if w.ndim == 4:
             s, u, pool = problem.static["stride"], problem.static["pad"], problem.static["pool"]
-            rows, columns = ((side + 2 * u - size) // s + 1 for side, size in zip(x.shape[2:], w.shape[2:], strict=True))
+            sides = zip(x.shape[2:], w.shape[2:], strict=True)
+            rows, columns = ((side + 2 * u - size) // s + 1 for side, size in sides)
             made += _of_filters(w, np.ones((len(x), len(w), rows, columns), x.dtype), both=first > 0)
             x = np.ones((len(x), len(w), rows // pool, columns // pool), x.dtype)
         else:

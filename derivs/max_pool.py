@@ -11,9 +11,18 @@ all of them in (50) would count z_bar several times. A window that holds a NaN h
 last entry is chosen.
 """
 
+from functools import reduce
+
 import numpy as np
 
 from gradproof import Equation
+
+BLOCK = 1 << 20  # bytes of whole images at a time: what is done to them several times stays in the cache
+
+
+def blocks(x):
+    some = max(1, BLOCK // max(1, x[:1].nbytes))
+    return [slice(first, first + some) for first in range(0, len(x), some)]
 
 
 def steps(size, extent, stride):
@@ -21,44 +30,57 @@ def steps(size, extent, stride):
     return [slice(a, a + max(extent - size + 1, 0), stride) for a in range(size)]
 
 
-def highest(views):
-    z = views[0].copy()
-    for view in views[1:]:
-        np.maximum(z, view, out=z)
-    return z
+def windows(x, p, q, stride):
+    """The slices of rows and of columns that a window's rows and columns meet."""
+    s, t = stride if isinstance(stride, tuple) else (stride, stride)
+    return steps(p, x.shape[2], s), steps(q, x.shape[3], t)
+
+
+def highest(views, out):
+    np.maximum(views[0], views[-1], out=out)
+    for view in views[1:-1]:
+        np.maximum(out, view, out=out)
+    return out
 
 
 def forward(x, *, p=2, q=2, stride=2):
-    s, t = stride if isinstance(stride, tuple) else (stride, stride)
-    columns = highest([x[:, :, rows] for rows in steps(p, x.shape[2], s)])  # p + q maxima, not p q
-    return highest([columns[:, :, :, at] for at in steps(q, x.shape[3], t)])
+    down, along = windows(x, p, q, stride)
+    z = np.empty(x[:, :, down[0], along[0]].shape, dtype=x.dtype)
+    for some in blocks(x):
+        rows = [x[some, :, at] for at in down]  # first down the rows, then along: p + q maxima, not p q
+        columns = highest(rows, np.empty_like(rows[0], order="C"))
+        highest([columns[:, :, :, at] for at in along], z[some])
+    return z
 
 
 def plain(x, *, p=2, q=2, stride=2):
-    s, t = stride if isinstance(stride, tuple) else (stride, stride)
-    return highest([x[:, :, rows, at] for rows in steps(p, x.shape[2], s) for at in steps(q, x.shape[3], t)])
+    down, along = windows(x, p, q, stride)
+    views = [x[:, :, rows, columns] for rows in down for columns in along]
+    return reduce(np.maximum, views[1:], views[0].copy())
 
 
 def backward(z_bar, z, x, *, p=2, q=2, stride=2):
     s, t = stride if isinstance(stride, tuple) else (stride, stride)
-    n, c, h, w = x.shape
-    i, j = z.shape[2:]
+    down, along = windows(x, p, q, stride)
+    *entries, last = [(rows, at) for rows in down for at in along]  # of a window, in reading order
+    x_bar = np.zeros(x.shape, dtype=x.dtype)
 
-    # The number of the chosen entry: how many come before the window's maximum in reading order.
-    before = np.ones(z.shape, dtype=bool)
-    chosen = np.zeros(z.shape, dtype=np.int16)
-    entries = [x[:, :, rows, at] for rows in steps(p, h, s) for at in steps(q, w, t)]
-    for entry in entries[:-1]:
-        before &= entry != z
-        chosen += before
+    def give(some, entry, chosen):
+        to = x_bar[some, :, *entry]
+        if s >= p and t >= q:  # no windows overlap: an entry is given to once
+            np.multiply(z_bar[some], chosen, out=to)
+        else:
+            to += z_bar[some] * chosen
 
-    # Its place in x read as one line: place in the window, corner of the window, feature map.
-    place = (np.arange(p)[:, None] * w + np.arange(q)).ravel()[chosen]
-    place += np.arange(i)[:, None] * (s * w) + np.arange(j) * t
-    place += (np.arange(n * c) * (h * w)).reshape(n, c, 1, 1)
-    x_bar = np.zeros(x.size, dtype=x.dtype)
-    np.add.at(x_bar, place.ravel(), z_bar.ravel())
-    return {"x": x_bar.reshape(x.shape)}
+    for some in blocks(x):
+        left = np.ones(z[some].shape, dtype=bool)  # the windows that have not chosen yet
+        for entry in entries:
+            chosen = x[some, :, *entry] == z[some]
+            chosen &= left
+            left ^= chosen
+            give(some, entry, chosen)
+        give(some, last, left)
+    return {"x": x_bar}
 
 
 EQUATION = Equation(
