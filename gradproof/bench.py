@@ -56,6 +56,7 @@ class Settings:
     subgradient: str = "any"
     oracles: frozenset[str] | None = None
     judge_value: bool = False
+    explain: bool = True
 
     def wants(self, oracle: str) -> bool:
         return self.oracles is None or oracle in self.oracles

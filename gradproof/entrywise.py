@@ -7,7 +7,7 @@ import numpy as np
 from gradproof import kinks, proof
 from gradproof.along import grain
 from gradproof.bench import Bench, Failure, Figures, Truth, typical
-from gradproof.slope import directions, slope
+from gradproof.slope import directions, one_triangle, slope
 from gradproof.subject import Array, Gradients
 from gradproof.tolerance import allowed, eps, largest
 from gradproof.trial import Trial
@@ -66,7 +66,7 @@ def _adjudicate(
 ) -> tuple[str, str, str]:
     """Oracle, word and note for a gradient that is not the framework's."""
     theirs_ = kinks.FRAMEWORKS[framework]
-    v = directions(trial, i, trial.sample.rng(11), 1)[0] * wrong
+    v = _towards(trial, i, np.where(wrong, got - expected, 0.0))
     ray = slope(trial, {i: v})
     if np.isfinite(ray.bound) and not ray.kinked:
         mine, theirs = float((got * v).sum()), float((expected * v).sum())
@@ -95,3 +95,15 @@ def _adjudicate(
         return framework, "differs", ""
     word, note = kinks.at_kink(bench, trial, i, hull, gradients)
     return framework, word, note
+
+
+def _towards(trial: Trial, i: int, gap: Array) -> Array:
+    """The direction along which two gradients differ most, of one size in all entries where they differ.
+
+    Random signs may lie across it: entries that sum to 0, as those of a softmax's bias, differ by nothing along (1, 1).
+    """
+    v = directions(trial, i, trial.sample.rng(11), 1)[0]
+    along = np.abs(v) * np.sign(gap)
+    if one_triangle(trial, i):
+        along = (along + np.swapaxes(along, -1, -2)) / 2
+    return along if along.any() else v * (gap != 0)

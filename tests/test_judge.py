@@ -6,6 +6,7 @@ from itertools import pairwise
 import ml_dtypes
 import numpy as np
 import pytest
+import torch
 
 import gradproof
 from gradproof import checking, slope, tolerance, trial
@@ -367,3 +368,22 @@ def test_the_point_in_the_caller_s_hands_and_numpy_s_state_play_no_part():
     np.random.seed(2)  # noqa: NPY002 - as above
     second = gradproof.check_vjp(sine, sine_vjp, (X.copy(),), examples=4)
     assert first.verdicts == second.verdicts
+
+
+def test_a_mismatch_is_measured_along_itself_and_not_across():
+    """A softmax's gradients sum to 0: along (1, 1) a wrong one differs by nothing from the right one."""
+
+    def forward(z):
+        return np.exp(z - z.max(-1, keepdims=True)) / np.exp(z - z.max(-1, keepdims=True)).sum(-1, keepdims=True)
+
+    def bent(u, z):
+        a = forward(z)
+        return (1 + 1e-6) * a * (u - (u * a).sum(-1, keepdims=True))
+
+    result = gradproof.check_vjp(
+        forward, bent, lambda rng: (rng.standard_normal((1, 2)),), torch=lambda z: torch.softmax(z, -1), examples=12
+    )
+    words = [v.word for v in result.verdicts if v.oracle == "torch" and v.check == "vjp"]
+    # where the softmax saturates there is nothing to bend
+    assert words.count("differs") >= 9
+    assert set(words) == {"differs", "agrees"}
