@@ -19,14 +19,17 @@ from typing import Any
 
 import numpy as np
 
+from gradproof import forwards
 from gradproof.bench import Settings
+from gradproof.declared import Declared
 from gradproof.defaults import EXAMPLES, SEED, chosen_examples, chosen_seed
 from gradproof.equation import Equation
 from gradproof.errors import InputError
 from gradproof.explain import conclude
+from gradproof.given import Given
 from gradproof.judge import bench_for, examine, prepare
 from gradproof.pushforward import as_vjp
-from gradproof.sample import Declared, Given, is_float
+from gradproof.sample import Sample, is_float
 from gradproof.subject import Subject, parameter_names
 from gradproof.trial import Trial, finite, try_trial
 from gradproof.verdict import Result
@@ -148,10 +151,12 @@ def check(
     references: Mapping[str, Callable[..., Any]] | None = None,
     subgradient: str = "any",
     dtype: Any = np.float64,
+    explain: bool = True,
 ) -> Result:
     """Judge a declaration over its shapes, static parameters and domains, strictly.
 
-    references: framework name -> the same forward in it; oracles: the names to use, default all that apply.
+    references: framework name -> the same forward in it; oracles: the names to use, default all that apply;
+    explain=False leaves out where, causes and the counterexample, for who wants the verdicts alone.
     """
     if not isinstance(equation, Equation):
         raise InputError(
@@ -168,7 +173,7 @@ def check(
     known = getattr(sys.modules.get(module), "forward", None) is equation.forward and not elsewhere
     imported = f"from {module} import backward, forward\n" if known else ""
     subject.replay = imported + "backward(cotangent, forward({arguments}), {arguments})"
-    settings = Settings(True, subgradient, wanted, judge_value=True)
+    settings = Settings(True, subgradient, wanted, judge_value=True, explain=explain)
     return _run(subject, Declared(equation, seed, dtype), settings, examples, seed)
 
 
@@ -219,13 +224,17 @@ def _run(subject: Subject, source: Declared | Given, settings: Settings, example
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         # what NumPy warns of at planted points is judged by its outcome
         warnings.simplefilter("ignore", RuntimeWarning)
-        trials = prepare(bench, _trials(subject, source, count))
+        dropped: list[Sample] = []
+        trials = prepare(bench, _trials(subject, source, count, dropped))
+        if settings.judge_value:
+            forwards.judge(bench, trials, dropped)
         for trial in trials:
             examine(bench, trial)
         return conclude(bench, trials, source, count)
 
 
-def _trials(subject: Subject, source: Declared | Given, count: int) -> list[Trial]:
+def _trials(subject: Subject, source: Declared | Given, count: int, dropped: list[Sample]) -> list[Trial]:
+    """The trials of a check; `dropped` receives the points where the forward gives nothing."""
     trials: list[Trial] = []
     if isinstance(source, Given):
         trials.append(_sound(subject, source))
@@ -236,6 +245,8 @@ def _trials(subject: Subject, source: Declared | Given, count: int) -> list[Tria
             if trial is not None:
                 trials.append(trial)
                 break
+            if sample is not None:
+                dropped.append(sample)
     if not trials:
         raise InputError(
             f"the forward of {subject.name!r} is nowhere finite on {count} samples of its domain; check "

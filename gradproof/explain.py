@@ -16,7 +16,8 @@ from gradproof.shrink import shrink
 from gradproof.verdict import REFUSED, Result, worst
 
 if TYPE_CHECKING:
-    from gradproof.sample import Declared, Given
+    from gradproof.declared import Declared
+    from gradproof.given import Given
     from gradproof.trial import Trial
 
 # a figure of a counterexample is written out up to so many entries; beyond, the seed replays it
@@ -30,8 +31,9 @@ def conclude(bench: Bench, trials: list[Trial], source: Declared | Given, count:
     subject = bench.subject
     where: dict[str, Place] = {}
     found: tuple[str, ...] = ()
-    chosen = _choose(bench.failures)
-    for failure in bench.failures:
+    failures = bench.failures if bench.settings.explain else []
+    chosen = _choose(failures)
+    for failure in failures:
         if failure.position is not None:
             name = failure.trial.sample.names[failure.position]
             if name not in where and failure is _best_for(bench.failures, failure.position):

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from gradproof.bench import TEACHERS, Bench, Failure
+from gradproof.declared import Declared
+from gradproof.given import Given
 from gradproof.judge import bench_for, examine, prepare
-from gradproof.sample import Declared, Given, Sample, is_float
+from gradproof.sample import Sample, is_float
 from gradproof.subject import Array
 from gradproof.trial import try_trial
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.sample import is_float, structure
+from gradproof.sample import is_float
 from gradproof.subject import Array, Fault, Gradients
 from gradproof.tolerance import eps, tiny
 from gradproof.trial import Trial
+from gradproof.variation import structure
 
 # two runs of one rule on the same numbers may sum in another order; beyond this they are different answers
 REPEAT_ROUNDINGS = {"float16": 32.0, "bfloat16": 16.0}
