@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 
 from gradproof import Equation
+from gradproof.declared import Declared
 from gradproof.errors import InputError
-from gradproof.sample import VALUES, Declared, Given, is_float, structure, tie_across, vary
+from gradproof.given import Given
+from gradproof.sample import VALUES, is_float
 from gradproof.subject import parameter_names
+from gradproof.variation import coincide, structure, vary
 
 RNG = np.random.default_rng(7)
 X = RNG.normal(size=(3, 4))
@@ -108,10 +111,32 @@ def test_an_axis_of_size_zero_is_tried_where_shapes_are_named():
 
 
 def test_two_inputs_of_one_shape_meet_in_a_tie():
-    a, b = tie_across(np.random.default_rng(0), (X, X + 10), (0, 1))
+    a, b = coincide(np.random.default_rng(0), "ties", (X, X + 10), (0, 1))
     assert (a == b).sum() == 1
-    same = tie_across(np.random.default_rng(0), (X, X.T + 10), (0, 1))
+    same = coincide(np.random.default_rng(0), "ties", (X, X.T + 10), (0, 1))
     assert not np.isin(same[1], X).any()
+
+
+@pytest.mark.parametrize("kind", ["zeros", "saturated", "extreme"])
+def test_hard_values_meet_at_one_place_of_several_inputs(kind):
+    def sampler(rng):
+        return rng.normal(size=(3, 4)), rng.normal(size=(3, 4)), rng.normal(size=4)
+
+    samples = [s for s in drawn(given(sampler, seed=3)) if s.kind == kind]
+    assert samples
+    for sample in samples:
+        hard = [x == 0 if kind == "zeros" else abs(x) > 8 for x in sample.inputs]
+        assert (hard[0] & hard[1] & hard[2]).any()
+
+
+def test_zeros_are_planted_in_one_input_where_both_are_not_taken():
+    source = given(lambda rng: (rng.normal(size=(3, 4)), rng.normal(size=(3, 4))))
+    index = next(s.index for s in drawn(source) if s.kind == "zeros")
+    alone = [source.draw(index, attempt).inputs for attempt in (2, 3)]
+    assert [[bool((x == 0).any()) for x in point] for point in alone] in (
+        [[True, False], [False, True]],
+        [[False, True], [True, False]],
+    )
 
 
 def test_constants_are_named_numbered_or_of_another_kind():

@@ -1,0 +1,95 @@
+"""Samples of a declaration: every variant and static value, shapes from a chosen pool, values from the domains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradproof.equation import Equation
+from gradproof.sample import SHAPES, VALUES, Sample, is_float
+from gradproof.shapes import Shapes, draw_sizes
+from gradproof.variation import coincide
+
+
+class Declared:
+    """Samples of a declaration: every variant and static value, shapes from a chosen pool, values from the domains."""
+
+    def __init__(self, equation: Equation, seed: int, dtype: Any = np.float64) -> None:
+        self.equation, self.seed, self.dtype = equation, seed, np.dtype(dtype)
+        self.kept: tuple[str, ...] = ()
+
+    def draw(self, index: int, attempt: int = 0) -> Sample | None:
+        variants = self.equation.variants
+        rng = np.random.default_rng((self.seed, index, attempt))
+        # every eighth sample runs through the pool of shapes anew; the values' round is longer: the pairs differ
+        shape_kind = SHAPES[index % len(SHAPES)]
+        kind = VALUES[(index + index // len(SHAPES)) % len(VALUES)]
+        variant = variants[(index + attempt) % len(variants)]
+        pool = np.random.default_rng((self.seed, index % len(SHAPES), index % len(variants), attempt))
+        static = {
+            # walked, not drawn: each value of each parameter occurs within one round of shapes
+            **{
+                k: v[(index % len(SHAPES) + self.seed + p) % len(v)]
+                for p, (k, v) in enumerate(self.equation.static.items())
+            },
+            **variant.pinned,
+        }
+        if shape_kind == "one":
+            symbols = variant.shapes.symbols
+            pick = 0 if index % len(SHAPES) == 3 else int(pool.integers(len(symbols) or 1))
+            shape_kind = f"one {symbols[pick]}" if symbols else "distinct"
+        sizes = draw_sizes(variant.shapes, shape_kind, static, pool)
+        if sizes is None:
+            return None
+        return self.at(index, kind, variant.shapes, sizes, static, shape_kind, rng)
+
+    def at(
+        self,
+        index: int,
+        kind: str,
+        shapes: Shapes,
+        sizes: dict[str, int],
+        static: dict[str, Any],
+        shape_kind: str,
+        rng: np.random.Generator,
+    ) -> Sample:
+        equation = self.equation
+        names = tuple(slot.name for slot in shapes.inputs)
+        inputs = []
+        for name, shape in zip(names, shapes.input_shapes(sizes), strict=True):
+            x = equation.domain_of(name).draw(rng, shape, kind, sizes)
+            inputs.append(x.astype(self.dtype) if x.dtype.kind == "f" else x)
+        wrt = tuple(i for i, name in enumerate(names) if name not in equation.constant and is_float(inputs[i]))
+        point = coincide(rng, kind, inputs, [i for i in wrt if equation.domain_of(names[i]).word == "real"])
+        free = {k: v for k, v in sizes.items() if k in shapes.symbols and k not in static}
+        return Sample(index, self.seed, kind, point, names, wrt, static, free, shape_kind)
+
+    def resize(self, sample: Sample, sizes: dict[str, int]) -> Sample | None:
+        """The same kind of sample at other sizes; None where they do not fit."""
+        fitting = [
+            v.shapes
+            for v in sorted(self.equation.variants, key=lambda v: -len(v.pinned))
+            if v.names == sample.names and all(sample.static.get(k) == p for k, p in v.pinned.items())
+        ]
+        shapes = fitting[0] if fitting else None
+        every = {**sizes, **{k: v for k, v in sample.static.items() if isinstance(v, int)}}
+        if (
+            shapes is None
+            or set(sizes) != {s for s in shapes.symbols if s not in sample.static}
+            or not shapes.fits(every)
+        ):
+            return None
+        return self.at(sample.index, sample.kind, shapes, every, sample.static, sample.shape_kind, sample.rng(60))
+
+    def empty(self, index: int) -> Sample | None:
+        """A sample whose first axis has size 0, where the declaration has one."""
+        variant = self.equation.variants[0]
+        static = {**{k: v[0] for k, v in self.equation.static.items()}, **variant.pinned}
+        if not variant.shapes.symbols:
+            return None
+        sizes = draw_sizes(
+            variant.shapes, f"zero {variant.shapes.symbols[0]}", static, np.random.default_rng(self.seed)
+        )
+        rng = np.random.default_rng((self.seed, index))
+        return None if sizes is None else self.at(index, "empty", variant.shapes, sizes, static, "zero", rng)
