@@ -57,8 +57,8 @@ def faults(node: ast.Call) -> Iterator[Fault]:
     if name == "range":
         yield from _range(node)
     for at, keyword in enumerate(node.keywords):
-        if keyword.arg in ("axis", "dtype", "initial"):
-            kind = "dtype" if keyword.arg == "dtype" else "axis" if keyword.arg == "axis" else "bound"
+        if keyword.arg in ("axis", "dtype"):
+            kind = str(keyword.arg)
             yield kind, ast.Call(node.func, node.args, [k for n, k in enumerate(node.keywords) if n != at])
     if name not in SYMMETRIC:
         for listed in _swapped(node.args):
