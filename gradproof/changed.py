@@ -23,6 +23,7 @@ ENGINE = Path(__file__).parent
 # the judge of derivatives, and that of printed claims: what they import, directly or not, is the engine
 JUDGE = ("config.py", "checking.py", "baseline/__init__.py", "today.py")
 CLAIM_JUDGE = ("claims/check.py", "claims/judge.py", "baseline/__init__.py", "today.py")
+TEXT = (".py", ".md", ".rst", ".toml", ".cfg", ".ini", ".yml", ".yaml", "")  # files that hold no data beside a module
 LINE = re.compile(r'{"(?:equation|id)": "([^"]+)"')  # of a baseline
 REFERENCE_NAMES = ("REFERENCES", "forwards", "names")  # what is read of a module of references
 
@@ -59,7 +60,7 @@ class Difference:
 
 
 def differences(repository: Repository) -> list[Difference]:
-    """The changed files of the working tree; of Python, those that differ in more than words."""
+    """The changed files of the working tree; a Python file that differs in words alone has no changed names."""
     found = []
     for path in repository.changed():
         if path.suffix != ".py":
@@ -71,9 +72,17 @@ def differences(repository: Repository) -> list[Difference]:
         except (SyntaxError, ValueError):
             found.append(Difference(path))
             continue
-        parts = now.differs(before) | ({(EFFECTS, "")} if now.modules != before.modules else set())
-        found += [Difference(path, frozenset(parts))] if parts else []
+        found.append(Difference(path, frozenset(now.differs(before))))
     return found
+
+
+def _idle(found: list[Difference], touched: set[Path], top: Path) -> tuple[str, ...]:
+    """The changed files that touch nothing, in words."""
+    return tuple(
+        d.path.relative_to(top).as_posix() + (" (words alone)" if d.parts == frozenset() else "")
+        for d in found
+        if d.path not in touched
+    )
 
 
 def affected(project: Project, repository: Repository, claims: Mapping[str, Path], baseline: Path) -> Changed:
@@ -109,8 +118,7 @@ def affected(project: Project, repository: Repository, claims: Mapping[str, Path
         reached = sources.reach([(module, WHOLE)])
         why = shared or "".join(_why("", reached, found, (), touched).values())
         judged |= {claim: why for claim, place in claims.items() if place == module and why}
-    idle = [d.path.relative_to(repository.top).as_posix() for d in found if d.path not in touched]
-    return Changed(equations, judged, tuple(idle))
+    return Changed(equations, judged, _idle(found, touched, repository.top))
 
 
 def _why(
@@ -121,7 +129,7 @@ def _why(
     folders = {path.parent for path, _ in reached}
     for difference in found:
         said = difference.touches(reached, name, others)
-        if difference.path.suffix != ".py" and difference.path.parent in folders:
+        if difference.path.suffix not in TEXT and difference.path.parent in folders:
             said = ["a file beside it"]  # data or a compiled module: nothing says who reads it
         if said:
             touched.add(difference.path)
@@ -149,7 +157,7 @@ def _table(project: Project, repository: Repository) -> bool:
 
 def _engine(found: list[Difference], heads: Collection[str]) -> list[str]:
     """The changed files of the engine that its `heads` are built on."""
-    inside = [difference for difference in found if ENGINE in difference.path.parents]
+    inside = [d for d in found if ENGINE in d.path.parents and d.parts != frozenset()]
     if not inside:
         return []
     reached = Sources([ENGINE.parent]).reach([(ENGINE / head, WHOLE) for head in heads])
@@ -182,8 +190,7 @@ def affected_tests(root: Path, tests: Collection[Path], repository: Repository) 
         fixtures = [folder / "conftest.py" for folder in test.parents if repository.top in (folder, *folder.parents)]
         start = [(file.resolve(), WHOLE) for file in (test, *fixtures)]
         equations |= _why(test.relative_to(root).as_posix(), sources.reach(start), found, (), touched)
-    idle = [d.path.relative_to(repository.top).as_posix() for d in found if d.path not in touched]
-    return Changed(equations, {}, tuple(idle))
+    return Changed(equations, {}, _idle(found, touched, repository.top))
 
 
 def _lines(repository: Repository, baseline: Path) -> set[str]:

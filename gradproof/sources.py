@@ -7,6 +7,7 @@ string (`getattr`, `globals`). A bare module that is handed on counts as all of 
 """
 
 import ast
+import sys
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,7 +16,7 @@ from pathlib import Path
 EFFECTS, WHOLE = "", "*"  # the statements of a module that bind no name; all of a module
 # statements that do nothing but bind a name
 QUIET = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.AugAssign)
-Node = tuple[Path, str]
+Node = tuple[Path, str]  # a module and a name of it, with the attributes that are asked of that
 Part = tuple[str, str]  # a name of a module and the entry of a table, "" for the rest of it
 
 
@@ -65,11 +66,15 @@ class Source:
             self.modules |= {(0, name) for name in names if isinstance(name, str)}
 
     def differs(self, other: "Source") -> set[Part]:
-        """The names and entries that are not the same in both, what is imported under a name included."""
+        """The names and entries that are not the same in both, what is imported under a name included.
+
+        Another module that is imported runs for whoever imports this one; those of Python itself do nothing there.
+        """
         parts = {p for p in {*self.statements, *other.statements} if self.statements.get(p) != other.statements.get(p)}
         names = {*self.imports, *other.imports}
         parts |= {(name, "") for name in names if self.imports.get(name) != other.imports.get(name)}
-        return parts
+        modules = {target.partition(".")[0] for _, target in self.modules ^ other.modules}
+        return parts | ({(EFFECTS, "")} if modules - sys.stdlib_module_names else set())
 
 
 class Sources:
@@ -96,12 +101,14 @@ class Sources:
             if node not in seen:
                 seen.add(node)
                 todo += self._next(*node, equation, others)
-        return seen
+        return {(path, dotted.partition(".")[0]) for path, dotted in seen}
 
-    def _next(self, path: Path, name: str, equation: str, others: Collection[str]) -> Iterator[Node]:
+    def _next(self, path: Path, dotted: str, equation: str, others: Collection[str]) -> Iterator[Node]:
+        """What a name of a module, with the attributes that are asked of it, is built on directly."""
         if any(folder in path.parents for folder in self.closed):
             return
         source = self.read(path)
+        name, _, attributes = dotted.partition(".")
         yield path, EFFECTS
         if name == WHOLE:
             yield from ((path, each) for each in source.names)
@@ -111,23 +118,17 @@ class Sources:
                 if (found := self._resolve(path, level, target)) is not None:
                     yield found[0], EFFECTS
         for level, target in source.imports.get(name, ()):
-            yield from self._target(path, level, target)
+            yield from self._target(path, level, f"{target}.{attributes}" if attributes else target)
         for (bound, entry), uses in source.uses.items():
             if bound == name and (entry in ("", equation) or entry not in others):
-                for use in uses:
-                    yield from self._use(source, use)
-
-    def _use(self, source: Source, use: str) -> Iterator[Node]:
-        base, _, rest = use.partition(".")
-        yield source.path, base  # where it is bound by nothing, it is a builtin, until something hides that
-        for level, target in source.imports.get(base, ()):
-            yield from self._target(source.path, level, f"{target}.{rest}" if rest else target)
+                # what is bound by nothing is a builtin, until something hides that
+                yield from ((path, use) for use in uses)
 
     def _target(self, path: Path, level: int, target: str) -> Iterator[Node]:
         found = self._resolve(path, level, target)
         if found is not None:
             module, rest = found
-            yield module, (rest[0] if rest else WHOLE)
+            yield module, (".".join(rest) or WHOLE)
             if not rest and module.name == "__init__.py":
                 yield from ((inner, WHOLE) for inner in module.parent.rglob("*.py"))
 
@@ -202,7 +203,7 @@ def _syntax(node: ast.AST) -> str:
     for inner in ast.walk(node):
         body = getattr(inner, "body", None)
         if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and body and _is_docstring(body[0]):
-            body[0] = ast.Pass()
+            body[:] = body[1:] or [ast.Pass()]
     return ast.dump(node)
 
 

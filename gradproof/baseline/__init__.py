@@ -5,7 +5,7 @@
     compare    what got worse, what other versions of the frameworks brought, what accepting would change
 """
 
-from gradproof.baseline.compare import Regression, by_versions, changes, moved, regressions, settled
+from gradproof.baseline.compare import Regression, by_versions, changes, moved, regressions, settled, told
 from gradproof.baseline.file import NAME, SCHEMA, dump, read
 from gradproof.baseline.record import Baseline, Claimed, Entry, Score, of_results, released
 
@@ -26,4 +26,5 @@ __all__ = [
     "regressions",
     "released",
     "settled",
+    "told",
 ]

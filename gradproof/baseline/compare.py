@@ -6,13 +6,14 @@ its own, a resolution when it is more than ten times coarser: a figure at the bo
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from gradproof.baseline.record import RESOLUTION, ULPS, Baseline, Claimed, Entry, Score, released
+from gradproof.baseline.record import RESOLUTION, ULPS, Baseline, Claimed, Entry, Key, Score, released
 from gradproof.verdict import REFUSED, WORDS
 
-# the frameworks that an oracle's answer comes from, besides the derivative's own numpy
+# the packages that an oracle's answer comes from: numpy and the judge always, and what it is itself
+ALWAYS = ("numpy", "gradproof")
 OWN = {"torch": ("torch",), "jax": ("jax",), "kink": ("torch", "jax")}
 CLAIM_ORACLES = ("torch", "jax")
 CLAIM_WORDS = ("holds", "convention", "refuted", "unreadable")
@@ -24,11 +25,14 @@ class Regression:
 
     rank: int
     subject: str  # the equation or the claim
-    text: str
-    frameworks: tuple[str, ...]
+    said: str
+    frameworks: tuple[str, ...] = ()
+    gradient: str = ""
+    oracle: str = ""
 
     def __str__(self) -> str:
-        return self.text
+        by = f" {self.gradient} by {self.oracle}" if self.gradient else ""
+        return f"{self.subject}{by}: {self.said}"
 
 
 def regressions(
@@ -51,27 +55,36 @@ def regressions(
     return sorted(found, key=lambda line: line.rank)
 
 
-def _equation(
-    name: str, was: Mapping[tuple[str, str, str], Entry], now: Mapping[tuple[str, str, str], Entry]
-) -> Iterator[Regression]:
+def told(lines: Iterable[Regression]) -> list[str]:
+    """Each regression as a line; one that befell several gradients and oracles of an equation is one line."""
+    same: dict[tuple[int, str, str], dict[str, set[str]]] = {}
+    for line in lines:
+        gradients = same.setdefault((line.rank, line.subject, line.said), {})
+        gradients.setdefault(line.gradient, set()).add(line.oracle)
+    found = []
+    for (rank, subject, said), gradients in same.items():
+        alike: dict[str, list[str]] = {}
+        for gradient, oracles in gradients.items():
+            alike.setdefault(", ".join(sorted(oracles)), []).append(gradient)
+        for oracle, names in alike.items():
+            found.append(Regression(rank, subject, said, (), ", ".join(names), oracle))
+    return [str(line) for line in found]
+
+
+def _equation(name: str, was: Mapping[Key, Entry], now: Mapping[Key, Entry]) -> Iterator[Regression]:
     if not now:
-        yield Regression(
-            1,
-            name,
-            f"{name}: was {_worst(was.values())} on {len(was)} lines, is no longer checked; "
-            "bring it back, or gradproof accept",
-            (),
-        )
+        text = f"was {_worst(was.values())} on {len(was)} lines, is no longer checked; "
+        yield Regression(1, name, text + "bring it back, or gradproof accept")
         return
     if not was:
-        text = f"{name}: has no line in the baseline, is {_worst(now.values())}; "
-        yield Regression(4, name, text + f"gradproof accept {name} once it is right", ())
+        text = f"has no line in the baseline, is {_worst(now.values())}; "
+        yield Regression(4, name, text + f"once it is right, gradproof accept {name}")
         return
     silent = {key[2] for key in was} - {key[2] for key in now}
     for oracle in sorted(silent):
         count = sum(key[2] == oracle for key in was)
-        text = f"{name} by {oracle}: spoke of {count} gradients or values, is silent; "
-        yield Regression(1, name, text + f"bring it back, or gradproof accept {name}", _frameworks(oracle))
+        text = f"was checked by {oracle} ({count} lines), is no longer; bring it back, or gradproof accept {name}"
+        yield Regression(1, name, text, _frameworks(oracle))
     for key in sorted({*was, *now}):
         if key[2] not in silent:
             yield from _entry(was.get(key), now.get(key))
@@ -82,27 +95,29 @@ def _worst(entries: Iterable[Entry]) -> str:
 
 
 def _frameworks(oracle: str) -> tuple[str, ...]:
-    return ("numpy", *OWN.get(oracle, ()))
+    return (*ALWAYS, *OWN.get(oracle, ()))
 
 
 def _entry(was: Entry | None, now: Entry | None) -> Iterator[Regression]:
-    if now is None:
-        if was is not None:
-            text = f"{was}: was {was.word} on {was.samples} samples, is no longer checked; "
-            yield Regression(1, was.equation, text + f"bring it back, or gradproof accept {was.equation}", ())
+    entry = now or was
+    if entry is None:
         return
-    accept = f"or gradproof accept {now.equation}"
+    name = entry.equation
+    accept = f"or gradproof accept {name}"
 
-    def line(rank: int, said: str) -> Regression:
-        return Regression(rank, now.equation, f"{now}: {said}", _frameworks(now.oracle))
+    def line(rank: int, said: str, frameworks: tuple[str, ...] = _frameworks(entry.oracle)) -> Regression:
+        return Regression(rank, name, said, frameworks, entry.gradient, entry.oracle)
 
-    if was is None:
-        yield Regression(
-            4, now.equation, f"{now}: has no line in the baseline, is {now.word}; gradproof accept {now.equation}", ()
-        )
+    if was is None or now is None:
+        if now is None:
+            text = f"was {entry.word} on {entry.samples} samples, is no longer checked; bring it back, {accept}"
+            yield line(1, text, ())
+        else:
+            text = f"has no line in the baseline, is {entry.word}; once it is right, gradproof accept {name}"
+            yield line(4, text, ())
         return
     if WORDS.index(now.word) > WORDS.index(was.word):
-        yield line(0, f"was {was.word}, is {now.word}; see why: gradproof report {now.equation}")
+        yield line(0, f"was {was.word}, is {now.word}; see why: {_look(name)}")
         return
     if was.ulps is not None and now.ulps is not None and _beyond(was.ulps, now.ulps, ULPS):
         yield line(2, f"was within {was.ulps:g} ulps, is within {now.ulps:g}; look for cancellation, {accept}")
@@ -115,6 +130,11 @@ def _entry(was: Entry | None, now: Entry | None) -> Iterator[Regression]:
         yield line(3, f"was checked on {was.samples} samples, is on {now.samples}; bring them back, {accept}")
 
 
+def _look(name: str) -> str:
+    """What shows why an equation, or a test's, is refused."""
+    return f"pytest {name.rpartition('::')[0]}" if "::" in name else f"gradproof report {name}"
+
+
 def _beyond(was: float, now: float, ratio: float) -> bool:
     """Whether `now` is above the class next to that of `was`; NaN is above all."""
     return (math.isnan(now) and not math.isnan(was)) or now > ratio * was * (1 + 1e-9)
@@ -125,22 +145,22 @@ def _figure(value: float | None) -> str:
 
 
 def _claim(was: Claimed | None, now: Claimed | None) -> Iterator[Regression]:
-    frameworks = ("numpy", *CLAIM_ORACLES)
+    frameworks = (*ALWAYS, *CLAIM_ORACLES)
     if now is None:
         if was is not None:
-            text = f"claim {was.id}: was judged ({_verdict(was)}), is no longer checked; "
-            yield Regression(1, was.id, text + "bring it back, or gradproof accept", ())
+            text = f"was judged ({_verdict(was)}), is no longer checked; bring it back, or gradproof accept"
+            yield Regression(1, was.id, text)
         return
-    accept = f"see gradproof paper {now.id}, or gradproof accept {now.id}"
+    todo = f"see gradproof paper {now.id}, or gradproof accept {now.id}"
     if was is None:
-        yield Regression(4, now.id, f"claim {now.id}: has no line in the baseline, is {_verdict(now)}; {accept}", ())
+        yield Regression(4, now.id, f"has no line in the baseline, is {_verdict(now)}; {todo}")
     elif now.faults > was.faults:
-        text = f"claim {now.id}: its record now contradicts what was evaluated; see gradproof paper {now.id}"
+        text = f"its record contradicts what was evaluated; see gradproof paper {now.id}"
         yield Regression(0, now.id, text, frameworks)
     elif (was.verdict, was.convention) != (now.verdict, now.convention):
-        yield Regression(0, now.id, f"claim {now.id}: was {_verdict(was)}, is {_verdict(now)}; {accept}", frameworks)
+        yield Regression(0, now.id, f"was {_verdict(was)}, is {_verdict(now)}; {todo}", frameworks)
     elif was.proved and not now.proved:
-        yield Regression(2, now.id, f"claim {now.id}: was proved, is no longer; {accept}", ())
+        yield Regression(2, now.id, f"was proved, is no longer; {todo}")
 
 
 def _verdict(claim: Claimed) -> str:
@@ -150,8 +170,8 @@ def _verdict(claim: Claimed) -> str:
 def _score(was: Score | None, now: Score) -> Iterator[Regression]:
     # 9 of 10 to 90 of 100 is no fall; survivors that no baseline tells of are
     if now.killed * (was.of if was else 1) < now.of * (was.killed if was else 1):
-        text = f"{now.equation}: {_killed(was)}, now {_killed(now)}; see gradproof mutants {now.equation}"
-        yield Regression(2, now.equation, text, ())
+        text = f"{_killed(was)}, now {_killed(now)}; see gradproof mutants {now.equation}"
+        yield Regression(2, now.equation, text)
 
 
 def _killed(score: Score | None) -> str:
@@ -234,8 +254,23 @@ def _pairs(
         elif after is None:
             lines.append(f"- {name(before)}: {said(before)}")
         else:
-            lines.append(f"~ {name(after)}: {said(before)} -> {said(after)}")
+            lines.append(f"~ {name(after)}: {_became(before, after, said)}")
     return lines
+
+
+def _became(before: Any, after: Any, said: Callable[[Any], str]) -> str:
+    """What changed of a line, and that alone."""
+    if not isinstance(after, Entry):
+        return f"{said(before)} -> {said(after)}"
+    parts = []
+    for field in fields(Entry):
+        old, new = getattr(before, field.name), getattr(after, field.name)
+        if field.name == "kinds":
+            parts += [f"- {kind} samples" for kind in old if kind not in new]
+            parts += [f"+ {kind} samples" for kind in new if kind not in old]
+        elif old != new:
+            parts.append(f"{field.name} {'none' if old is None else old} -> {'none' if new is None else new}")
+    return ", ".join(parts)
 
 
 def _said(entry: Entry) -> str:

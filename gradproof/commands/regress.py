@@ -165,24 +165,25 @@ def _report(
     worse: "list[Regression]", was: "Baseline", now: "Baseline", found: "Found", file: Path, quiet: bool
 ) -> int:
     """Each regression in a line, those that other versions bring apart; returns how many there are."""
-    from gradproof.baseline import by_versions, moved
+    from gradproof.baseline import by_versions, moved, told
 
     other = moved(was.versions, now.versions)
     unchanged = _unchanged(found, file) if other and worse else None
     mine, theirs = by_versions(worse, other, unchanged)
-    for line in mine:
-        click.echo(str(line))
+    brought = told(theirs)
+    for line in told(mine):
+        click.echo(line)
     versions = ", ".join(f"{name} {change}" for name, change in other.items())
-    if theirs:
+    if brought:
         sure = "come with" if unchanged is not None else "may come with"
         why = "their sources are as they were" if unchanged is not None else "git cannot tell whether sources changed"
-        click.echo(f"These {len(theirs)} {sure} other versions ({versions}; {why}) and not with a change of yours:")
-        for line in theirs:
+        click.echo(f"These {len(brought)} {sure} other versions ({versions}; {why}) and not with a change of yours:")
+        for line in brought:
             click.echo(f"  {line}")
         click.echo("  install the versions of the baseline, or gradproof accept in a commit of its own")
     elif other and not quiet:
         click.echo(f"Other versions than the baseline's ({versions}): they made nothing worse.")
-    return len(worse)
+    return len(told(mine)) + len(brought)
 
 
 def _unchanged(found: "Found", file: Path) -> set[str] | None:
