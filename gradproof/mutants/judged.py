@@ -156,6 +156,7 @@ class Judged:
                     references=self.references,
                     dtype=dtype,
                     subgradient=self.subgradient,
+                    explain=False,
                 )
             except InputError as error:
                 return Kill("check", "input", "", note=str(error))
