@@ -1,10 +1,12 @@
 """One run over many equations: checks in order, progress on stderr, and what there is when interrupted."""
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gradproof.config import Project
+from gradproof.crew import crew, share, workers_for
 from gradproof.equation import Equation
 from gradproof.progress import progress
 from gradproof.verdict import Result
@@ -41,26 +43,40 @@ def check_all(
     oracles: Sequence[str] | None,
     first_failure: bool = False,
     quiet: bool = False,
+    jobs: int | None = None,
+    cache: bool = True,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Run:
-    """Check in order, with `first_failure` up to the first that is refused. Ctrl-C keeps what was done."""
+    """Check in order, with `first_failure` one by one up to the first that is refused. Ctrl-C keeps what was done.
+
+    jobs: processes to use, this one among them (default: as many as are worth while); cache: whether compiled programs
+    are kept; meanwhile: what else this process has to do, which the others need not wait for.
+    """
     from gradproof.checking import check
 
     run = Run()
+    found: dict[str, Result] = {}
+    options: dict[str, Any] = {"examples": examples, "seed": seed, "oracles": list(oracles) if oracles else None}
+
+    def own(equation: Equation) -> Result:
+        at(equation.name)
+        return check(equation, references=project.reference(equation.name), **options)
+
+    workers = 0 if first_failure else (workers_for(len(equations)) if jobs is None else jobs) - 1
     try:
-        with progress(len(equations), quiet) as at:
-            for equation in equations:
-                at(equation.name)
-                result = check(
-                    equation,
-                    examples=examples,
-                    seed=seed,
-                    oracles=list(oracles) if oracles else None,
-                    references=project.reference(equation.name),
-                )
-                run.results.append(result)
-                if first_failure and result.refused:
-                    return run
+        with progress(len(equations), quiet) as at, crew(project.root, workers, options, cache) as hand:
+            if workers:
+                share(equations, hand, workers, own, found.__setitem__, meanwhile)
+            else:
+                for equation in equations:
+                    found[equation.name] = own(equation)
+                    if first_failure and found[equation.name].refused:
+                        return run
+                if meanwhile is not None:
+                    meanwhile()
         run.complete = True
     except KeyboardInterrupt:
         run.interrupted = True
+    finally:
+        run.results += [found[equation.name] for equation in equations if equation.name in found]
     return run
