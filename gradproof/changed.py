@@ -17,7 +17,7 @@ from gradproof.claims.load import TRUTHS
 from gradproof.config import Project
 from gradproof.errors import InputError
 from gradproof.git import Repository
-from gradproof.sources import EFFECTS, WHOLE, Node, Part, Source, Sources
+from gradproof.sources import WHOLE, Node, Part, Source, Sources
 
 ENGINE = Path(__file__).parent
 # the judge of derivatives, and that of printed claims: what they import, directly or not, is the engine
