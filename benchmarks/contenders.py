@@ -79,7 +79,7 @@ class Problem:
 
             def step() -> Any:
                 loss, pullback = vjp(*inputs, **static)
-                found = pullback(one)
+                found = pullback(one, x_is_data=True)
                 parameters = inputs[self.data :]
                 return loss, [descend(p, found[name], rate) for p, name in zip(parameters, names, strict=True)]
 

@@ -17,32 +17,35 @@ from benchmarks.contenders import Problem
 Array = np.ndarray[Any, np.dtype[Any]]
 Pass = Callable[[], Any]
 
-# Forward and backward: the function of each pass; "<" is a row's reduction, a pass that reads only, ":" a
-# comparison, "?" a choice between two arrays.
+# Forward and backward: the function of each pass, its second operand one number with "1" after it, and
+# what a comparison gave with ":"; "<" reduces rows, ":1" compares, "?" chooses between a number and an array.
 PASSES = {
-    "relu": ("maximum", ": multiply"),
-    "tanh": ("tanh", "negative minimum exp multiply add multiply divide multiply multiply"),
+    "relu": ("maximum1", ":1 multiply:"),
+    "tanh": ("tanh", "negative minimum exp multiply1 multiply add1 divide multiply multiply"),
     "sigmoid": (
-        "negative minimum exp : ? add divide",
-        "multiply negative negative minimum exp : ? add divide multiply",
+        "negative minimum exp :1 maximum: add1 divide",
+        "negative minimum exp multiply add1 square divide",
     ),
-    "softmax": ("< subtract exp < divide", ": multiply < subtract multiply < subtract multiply"),
-    "chain_rule": ("multiply add multiply divide", "multiply add multiply multiply multiply multiply multiply"),
-    "gradient_descent": ("multiply subtract", "copy multiply multiply <"),
+    "softmax": ("< subtract exp < divide", ":1 multiply: < subtract multiply < subtract multiply"),
+    "chain_rule": (
+        "multiply add multiply divide1",
+        "multiply add multiply multiply1 multiply1 multiply multiply",
+    ),
+    "gradient_descent": ("multiply1 subtract", "copy multiply1 multiply <"),
     "flatten": ("", "copy"),
     "reduction": ("<", "copy"),
     "log_loss": (
-        ": ? log multiply subtract : ? negative log1p multiply add negative <",
-        "subtract subtract : ? divide : ? divide subtract multiply",
+        ":1 ? log multiply :1 ? negative log1p subtract1 multiply add negative",
+        ":1 ? divide subtract1 :1 subtract1 ? divide subtract multiply",
     ),
     "sigmoid_log_loss": (
-        "negative maximum multiply subtract maximum multiply add negative minimum exp log1p add <",
-        "negative minimum exp add divide multiply : multiply ? subtract subtract multiply",
+        "negative maximum1 multiply maximum1 subtract1 multiply add negative minimum exp log1p add",
+        "negative minimum exp :1 maximum: subtract1 multiply :1 maximum: multiply subtract add1 divide multiply",
     ),
-    "cross_entropy": (": ? log multiply <", ": ? divide negative multiply"),
+    "cross_entropy": (":1 ? log multiply <", ":1 ? divide negative multiply"),
     "softmax_cross_entropy": (
-        "< subtract exp < subtract multiply <",
-        "< subtract exp < divide < multiply subtract : < multiply subtract multiply",
+        "< subtract :1 < exp multiply: < subtract :1 ? multiply <",
+        "< subtract exp < divide < multiply subtract :1 < multiply: subtract multiply",
     ),
 }
 
@@ -70,23 +73,21 @@ def floor(problem: Problem, what: str) -> tuple[str, Callable[[], None]]:
 
 def _passes(x: Array, kinds: list[str]) -> list[Pass]:
     a, b = np.abs(x) / (1 + np.abs(x)) + x.dtype.type(0.1), np.full_like(x, 0.5)
-    made = [_pass(kind, a, b, np.empty_like(x)) for kind in kinds]
-    if kinds and kinds[-1] not in ("<", "copy"):
-        made[-1] = _pass(kinds[-1], a, b, None)
-    return made
+    return [_pass(kind, a, b, fresh=i == len(kinds) - 1) for i, kind in enumerate(kinds)]
 
 
-def _pass(kind: str, a: Array, b: Array, out: Array | None) -> Pass:
-    if kind == "<":
+def _pass(kind: str, a: Array, b: Array, fresh: bool) -> Pass:
+    seconds = {"1": 0.5, ":": a > b}
+    name, other = (kind[:-1], seconds[kind[-1]]) if kind[-1] in seconds else (kind, b)
+    if name == "<":
         return partial(np.add.reduce, a, axis=-1)
-    if kind == ":":
-        return partial(np.greater, a, b, out=np.empty(a.shape, bool))
-    if kind == "?":
-        return partial(np.where, a > b, a, b)
-    if kind == "copy":
+    if name == "?":
+        return partial(np.where, a < 0, 1, a)
+    if name == "copy":
         return partial(np.copy, a)
-    function = getattr(np, kind)
-    return partial(function, *(a, b)[: function.nin], out=out)
+    function = np.greater if name == ":" else getattr(np, name)
+    operands = (a, other)[: function.nin]
+    return partial(function, *operands, out=None if fresh else np.empty_like(a, dtype=bool if name == ":" else None))
 
 
 def _multiply(a: Array, b: Array) -> Pass:

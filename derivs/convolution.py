@@ -132,7 +132,7 @@ def plain(x, k, b, *, stride=1, pad=0):
     return z
 
 
-def filters_bar(z_bar, x, k, *, stride=1, pad=0):
+def filters_bar(z_bar, x, k, stride, pad):
     """k_bar."""
     f, c, p, q = k.shape
     K_bar = np.zeros((p, f, c * q), dtype=k.dtype)
@@ -141,7 +141,7 @@ def filters_bar(z_bar, x, k, *, stride=1, pad=0):
     return np.ascontiguousarray(K_bar.reshape(p, f, c, q).transpose(1, 2, 0, 3))
 
 
-def images_bar(z_bar, x, k, *, stride=1, pad=0):
+def images_bar(z_bar, x, k, stride, pad):
     """x_bar."""
     x_bar, K_T = np.empty(x.shape, dtype=x.dtype), filters(k).transpose(0, 2, 1)
     for some in blocks(x, k, pad, *z_bar.shape[2:]):
@@ -149,10 +149,14 @@ def images_bar(z_bar, x, k, *, stride=1, pad=0):
     return x_bar
 
 
+def parameters_bar(z_bar, x, k, *, stride=1, pad=0):
+    """The gradients of k and b alone, where x is the data."""
+    return {"k": filters_bar(z_bar, x, k, stride, pad), "b": z_bar.sum(axis=(0, 2, 3))}
+
+
 def backward(z_bar, z, x, k, b, *, stride=1, pad=0):
-    x_bar = images_bar(z_bar, x, k, stride=stride, pad=pad)
-    k_bar = filters_bar(z_bar, x, k, stride=stride, pad=pad)
-    return {"x": x_bar, "k": k_bar, "b": z_bar.sum(axis=(0, 2, 3))}
+    x_bar = images_bar(z_bar, x, k, stride, pad)
+    return {"x": x_bar, **parameters_bar(z_bar, x, k, stride=stride, pad=pad)}
 
 
 EQUATION = Equation(

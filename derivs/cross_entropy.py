@@ -11,18 +11,17 @@ and a_bar_i is -inf, without a warning: that is the limit.
 
 import numpy as np
 
-from derivs.reduction import forward as reduce
-from derivs.reduction import share
+from derivs.reduction import reduced, share
 from gradproof import Equation
 
 
 @np.errstate(divide="ignore")  # log 0 = -inf is meant
 def forward(a, y, *, reduction="none"):
-    return reduce(-(y * np.log(np.where(y == 0, 1, a))).sum(axis=-1), reduction=reduction)
+    return reduced(-(y * np.log(np.where(y == 0, 1, a))).sum(axis=-1), reduction=reduction)
 
 
 def plain(a, y, *, reduction="none"):
-    return reduce(-(y * np.log(a)).sum(axis=-1), reduction=reduction)
+    return reduced(-(y * np.log(a)).sum(axis=-1), reduction=reduction)
 
 
 @np.errstate(divide="ignore")  # y / 0 = inf is meant

@@ -12,8 +12,13 @@ def forward(x, w, b):
     return x @ w + b
 
 
+def parameters_bar(z_bar, x):
+    """The gradients of w and b alone, where x is the data."""
+    return {"w": x.T @ z_bar, "b": z_bar.sum(axis=0)}
+
+
 def backward(z_bar, z, x, w, b):
-    return {"x": z_bar @ w.T, "w": x.T @ z_bar, "b": z_bar.sum(axis=0)}
+    return {"x": z_bar @ w.T, **parameters_bar(z_bar, x)}
 
 
 EQUATION = Equation(

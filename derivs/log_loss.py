@@ -12,8 +12,7 @@ without a warning: that is the limit.
 
 import numpy as np
 
-from derivs.reduction import forward as reduce
-from derivs.reduction import share
+from derivs.reduction import reduced, share
 from gradproof import Equation
 
 
@@ -21,11 +20,11 @@ from gradproof import Equation
 def forward(a, y, *, reduction="none"):
     log_a = np.log(np.where(y == 0, 1, a))
     log_1_a = np.log1p(-np.where(y == 1, 0, a))
-    return reduce(-(y * log_a + (1 - y) * log_1_a), reduction=reduction)
+    return reduced(-(y * log_a + (1 - y) * log_1_a), reduction=reduction)
 
 
 def plain(a, y, *, reduction="none"):
-    return reduce(-(y * np.log(a) + (1 - y) * np.log(1 - a)), reduction=reduction)
+    return reduced(-(y * np.log(a) + (1 - y) * np.log(1 - a)), reduction=reduction)
 
 
 @np.errstate(divide="ignore")  # y / 0 = inf is meant

@@ -14,14 +14,20 @@ from gradproof import Equation
 REDUCTIONS = ("none", "sum", "mean")
 
 
-def forward(losses, *, reduction="none"):
+def reduced(losses, *, reduction):
+    """As `forward`, but `losses` itself for "none"."""
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction {reduction!r} is unknown; expected one of {', '.join(REDUCTIONS)}")
     if reduction == "none":
-        return losses.copy()
+        return losses
     if reduction == "sum":
         return losses.sum()
     return losses.mean() if losses.size else losses.dtype.type(np.nan)
+
+
+def forward(losses, *, reduction="none"):
+    j = reduced(losses, reduction=reduction)
+    return j.copy() if j is losses else j
 
 
 def share(j_bar, count, *, reduction):

@@ -4,8 +4,10 @@
 
     z_bar = a_bar a (1 - a)
 
-e is raised to -|z| only, so nothing overflows, and a keeps its leading digits down to the smallest float:
-for z < 0 it is e^z / (1 + e^z). 1 - a(z) is a(-z), which keeps them too where a rounds to 1.
+With e = e^-|z| nothing overflows, and both keep their leading digits down to the smallest float:
+
+    a = max(e, z >= 0) / (1 + e)          e is at most 1, so that the maximum is 1 for z >= 0, else e
+    a (1 - a) = e / (1 + e)^2             at either sign
 """
 
 import numpy as np
@@ -13,9 +15,17 @@ import numpy as np
 from gradproof import Equation
 
 
+def decay(z):
+    """e^-|z|."""
+    return np.exp(np.minimum(z, -z))
+
+
 def forward(z):
-    e = np.exp(np.minimum(z, -z))
-    return np.where(z >= 0, 1, e) / (1 + e)
+    e = decay(z)
+    a = np.maximum(e, z >= 0)
+    e += 1
+    a /= e
+    return a
 
 
 def plain(z):
@@ -23,7 +33,11 @@ def plain(z):
 
 
 def backward(a_bar, a, z):
-    return {"z": a_bar * a * forward(-z)}
+    e = decay(z)
+    z_bar = a_bar * e
+    e += 1
+    z_bar /= np.square(e)
+    return {"z": z_bar}
 
 
 EQUATION = Equation(

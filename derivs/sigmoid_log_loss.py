@@ -13,23 +13,27 @@ data, a constant.
 import numpy as np
 
 from derivs import sigmoid
-from derivs.reduction import forward as reduce
-from derivs.reduction import share
+from derivs.reduction import reduced, share
 from gradproof import Equation
 
 
 def forward(z, y, *, reduction="none"):
     linear = y * np.maximum(-z, 0) + (1 - y) * np.maximum(z, 0)
-    return reduce(linear + np.log1p(np.exp(np.minimum(z, -z))), reduction=reduction)
+    return reduced(linear + np.log1p(np.exp(np.minimum(z, -z))), reduction=reduction)
 
 
 def plain(z, y, *, reduction="none"):
-    return reduce(y * np.log(1 + np.exp(-z)) + (1 - y) * np.log(1 + np.exp(z)), reduction=reduction)
+    return reduced(y * np.log(1 + np.exp(-z)) + (1 - y) * np.log(1 + np.exp(z)), reduction=reduction)
 
 
 def backward(j_bar, j, z, y, *, reduction="none"):
     l_bar = share(j_bar, z.size, reduction=reduction)
-    return {"z": l_bar * ((1 - y) * sigmoid.forward(z) - y * sigmoid.forward(-z))}
+    e = sigmoid.decay(z)
+    z_bar = (1 - y) * np.maximum(e, z >= 0) - y * np.maximum(e, z <= 0)
+    e += 1
+    z_bar /= e
+    z_bar *= l_bar
+    return {"z": z_bar}
 
 
 EQUATION = Equation(

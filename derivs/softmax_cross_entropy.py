@@ -12,28 +12,32 @@ which is NaN.
 import numpy as np
 
 from derivs import softmax
-from derivs.reduction import forward as reduce
-from derivs.reduction import share
+from derivs.reduction import reduced, share
 from gradproof import Equation
 
 
 def log_softmax(z):
-    """z_i - log sum_k e^z_k, as z_i - max z - log(1 + the others): exact where the largest a rounds to 1."""
+    """z_i - log sum_k e^z_k, as z_i - max z - log(m + the others): exact where the largest a rounds to 1.
+
+    m of them are the largest; log(m + others) = log m + log(1 + others / m), where log m = 0 if m = 1.
+    """
     s = z - z.max(axis=-1, keepdims=True, initial=-np.inf)
-    largest = s == 0
-    first = largest & (np.cumsum(largest, axis=-1) == 1)
-    return s - np.log1p((np.exp(s) * ~first).sum(axis=-1, keepdims=True))
+    rest = s != 0
+    m = np.maximum(s.shape[-1] - rest.sum(axis=-1, keepdims=True, dtype=s.dtype), 1)
+    others = (np.exp(s) * rest).sum(axis=-1, keepdims=True)
+    s -= np.log(m) + np.log1p(others / m)
+    return s
 
 
 @np.errstate(over="ignore")  # z - max z may pass the largest float; J is then inf, or does not depend on it
 def forward(z, y, *, reduction="none"):
     log_a = np.where(y == 0, 0, log_softmax(z))
-    return reduce(-(y * log_a).sum(axis=-1), reduction=reduction)
+    return reduced(-(y * log_a).sum(axis=-1), reduction=reduction)
 
 
 def plain(z, y, *, reduction="none"):
     log_a = z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
-    return reduce(-(y * log_a).sum(axis=-1), reduction=reduction)
+    return reduced(-(y * log_a).sum(axis=-1), reduction=reduction)
 
 
 def backward(j_bar, j, z, y, *, reduction="none"):

@@ -27,14 +27,18 @@ def vjp(x, y, k1, b1, *dense_layers, stride=1, pad=0, pool=2):
     v = flatten.forward(pooled)
     j, dense_pullback = deep_relu_sigmoid.vjp(v, y, *dense_layers)
 
-    def pullback(j_bar):
+    def pullback(j_bar, *, x_is_data=False):
         dense = dense_pullback(j_bar)
         pooled_bar = flatten.backward(dense.pop("x"), v, pooled)["x"]
         a1_bar = max_pool.backward(pooled_bar, pooled, a1, **window)["x"]
         z1_bar = relu.backward(a1_bar, a1, z1)["z"]
-        first = convolution.backward(z1_bar, z1, x, k1, b1, stride=stride, pad=pad)
+        if x_is_data:
+            first = convolution.parameters_bar(z1_bar, x, k1, stride=stride, pad=pad)
+        else:
+            first = convolution.backward(z1_bar, z1, x, k1, b1, stride=stride, pad=pad)
+        x_bar = {} if x_is_data else {"x": first["x"]}
         later = {f"{name[0]}{int(name[1:]) + 1}": gradient for name, gradient in dense.items()}
-        return {"x": first["x"], "k1": first["k"], "b1": first["b"], **later}
+        return {**x_bar, "k1": first["k"], "b1": first["b"], **later}
 
     return j, pullback
 

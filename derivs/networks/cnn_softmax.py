@@ -36,7 +36,7 @@ def vjp(x, y, *parameters, stride=1, pad=0, pool=2):
     v = flatten.forward(m)
     j, dense_pullback = deep_relu_softmax.vjp(v, y, *dense_layers)
 
-    def pullback(j_bar):
+    def pullback(j_bar, *, x_is_data=False):
         dense = dense_pullback(j_bar)
         m_bar = flatten.backward(dense.pop("x"), v, m)["x"]
         gradients = {f"{name[0]}{int(name[1:]) + len(blocks)}": gradient for name, gradient in dense.items()}
@@ -44,10 +44,14 @@ def vjp(x, y, *parameters, stride=1, pad=0, pool=2):
             below, z, a, pooled = tape[number - 1]
             a_bar = max_pool.backward(m_bar, pooled, a, **window)["x"]
             z_bar = relu.backward(a_bar, a, z)["z"]
-            block = convolution.backward(z_bar, z, below, *blocks[number - 1], stride=stride, pad=pad)
+            k, b = blocks[number - 1]
+            if number == 1 and x_is_data:
+                block = convolution.parameters_bar(z_bar, below, k, stride=stride, pad=pad)
+            else:
+                block = convolution.backward(z_bar, z, below, k, b, stride=stride, pad=pad)
+                m_bar = block["x"]
             gradients = {f"k{number}": block["k"], f"b{number}": block["b"], **gradients}
-            m_bar = block["x"]
-        return {"x": m_bar, **gradients}
+        return gradients if x_is_data else {"x": m_bar, **gradients}
 
     return j, pullback
 

@@ -25,16 +25,19 @@ def vjp_of(loss, x, y, *parameters):
     zs.append(dense.forward(activations[-1], *layers[-1]))
     j = loss.forward(zs[-1], y, reduction="mean")
 
-    def pullback(j_bar):
+    def pullback(j_bar, *, x_is_data=False):
         gradients = {}
         z_bar = loss.backward(j_bar, j, zs[-1], y, reduction="mean")["z"]
         for number in range(len(layers), 0, -1):
             below = activations[number - 1]
-            layer = dense.backward(z_bar, zs[number - 1], below, *layers[number - 1])
+            if number == 1 and x_is_data:
+                layer = dense.parameters_bar(z_bar, x)
+            else:
+                layer = dense.backward(z_bar, zs[number - 1], below, *layers[number - 1])
             gradients = {f"w{number}": layer["w"], f"b{number}": layer["b"], **gradients}
             if number > 1:
                 z_bar = relu.backward(layer["x"], below, zs[number - 2])["z"]
-        return {"x": layer["x"], **gradients}
+        return gradients if x_is_data else {"x": layer["x"], **gradients}
 
     return j, pullback
 

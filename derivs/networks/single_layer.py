@@ -17,9 +17,9 @@ def vjp(x, y, w, b):
     z = dense.forward(x, w, b)
     j = sigmoid_log_loss.forward(z, y, reduction="mean")
 
-    def pullback(j_bar):
+    def pullback(j_bar, *, x_is_data=False):
         z_bar = sigmoid_log_loss.backward(j_bar, j, z, y, reduction="mean")["z"]
-        return dense.backward(z_bar, z, x, w, b)
+        return dense.parameters_bar(z_bar, x) if x_is_data else dense.backward(z_bar, z, x, w, b)
 
     return j, pullback
 

@@ -21,13 +21,13 @@ def vjp(x, y, w1, b1, w2, b2):
     z2 = dense.forward(a1, w2, b2)
     j = sigmoid_log_loss.forward(z2, y, reduction="mean")
 
-    def pullback(j_bar):
+    def pullback(j_bar, *, x_is_data=False):
         z2_bar = sigmoid_log_loss.backward(j_bar, j, z2, y, reduction="mean")["z"]
         layer_2 = dense.backward(z2_bar, z2, a1, w2, b2)
         z1_bar = tanh.backward(layer_2["x"], a1, z1)["z"]
-        layer_1 = dense.backward(z1_bar, z1, x, w1, b1)
-        gradients_1 = {"x": layer_1["x"], "w1": layer_1["w"], "b1": layer_1["b"]}
-        return {**gradients_1, "w2": layer_2["w"], "b2": layer_2["b"]}
+        layer_1 = dense.parameters_bar(z1_bar, x)
+        x_bar = {} if x_is_data else {"x": z1_bar @ w1.T}
+        return {**x_bar, "w1": layer_1["w"], "b1": layer_1["b"], "w2": layer_2["w"], "b2": layer_2["b"]}
 
     return j, pullback
 
