@@ -14,11 +14,12 @@ from gradproof.files import WholeFile
 if TYPE_CHECKING:
     from gradproof.outcome import Outcome
 
-# option -> the module whose render(outcome) writes it, imported when it is asked for
+# option -> the module whose render(outcome) writes it, imported when it is asked for; the slowest last
 FORMATS = {
     "json": "gradproof.plain",
     "junit": "gradproof.junit",
     "markdown": "gradproof.markdown",
+    "html": "gradproof.page",
 }
 
 
@@ -63,6 +64,8 @@ def _render(name: str):  # type: ignore[no-untyped-def]  # a module's function, 
     try:
         return importlib.import_module(FORMATS[name]).render
     except ModuleNotFoundError as error:
+        if str(error.name).startswith("gradproof"):
+            raise
         raise MissingFramework(
             f"--{name} needs {error.name!r}, which is not installed; pip install {error.name}"
         ) from None

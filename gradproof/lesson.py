@@ -4,6 +4,7 @@ A network whose second input is a distribution over classes learns the ten digit
 learns to tell a 1 from a 7. x with four axes is an image, with two a row of pixels.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,15 +41,17 @@ class Lesson:
     accuracy: float  # to be reached on the held-out images
 
 
-def lesson(network: Equation, seed: int = 0) -> Lesson:
-    """The lesson of a network: forward(x, y, *parameters) with the loss as its output."""
+def lesson(
+    network: Equation, seed: int = 0, images: Callable[[Sequence[int], int], digits.Images] = digits.load
+) -> Lesson:
+    """The lesson of a network: forward(x, y, *parameters) with the loss as its output; images(classes, seed)."""
     variant = network.variants[-1]  # the deepest
     slots = variant.shapes.inputs
     convolutional = len(slots[0].axes) == 4
     binary = network.domain_of(slots[1].name).word == "probability"
-    images = digits.load(QUESTION if binary else tuple(range(10)), seed)
-    x, held_x = (_shaped(part, convolutional) for part in (images.x, images.held_x))
-    y = images.y[:, None].astype(np.float64) if binary else np.eye(10)[images.y]
+    found = images(QUESTION if binary else tuple(range(10)), seed)
+    x, held_x = (_shaped(part, convolutional) for part in (found.x, found.held_x))
+    y = found.y[:, None].astype(np.float64) if binary else np.eye(10)[found.y]
     static = {name: STATIC.get(name, choices[0]) for name, choices in network.static.items()}
     shapes = layers([len(slot.axes) for slot in slots[2:]], x.shape, y.shape[1], static)
     rng = np.random.default_rng((seed, 1))
@@ -57,7 +60,7 @@ def lesson(network: Equation, seed: int = 0) -> Lesson:
         x=x,
         y=y,
         held_x=held_x,
-        held_y=images.held_y,
+        held_y=found.held_y,
         start=tuple(_start(rng, shape) for shape in shapes),
         static=static,
         rate=RATE,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gradproof.claims.judge import Finding
     from gradproof.claims.load import Paper
     from gradproof.config import Project
+    from gradproof.page.pictures import Picture
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Outcome:
     """The results in the order they were made, of the `chosen` equations; `complete` is false after Ctrl-C or -x.
 
     `paper` and `findings` are the printed claims, where they were judged; `claims` are their counts, and `said` the
-    lines of the summary that tell them. `seconds` is how long the checks took.
+    lines of the summary that tell them. `pictures` are those of the page. `seconds` is how long the checks took.
     """
 
     results: Sequence[Result]
@@ -41,6 +42,7 @@ class Outcome:
     said: tuple[str, ...] = ()
     paper: Paper | None = None
     findings: tuple[Finding, ...] = ()
+    pictures: Mapping[str, list[Picture]] = field(default_factory=dict)
 
     @property
     def refused(self) -> list[Result]:
@@ -66,7 +68,7 @@ def wrong_inputs(result: Result) -> Iterator[str]:
     yield from dict.fromkeys(verdict.input for verdict in result.verdicts if verdict.word in REFUSED)
 
 
-def figures(outcome: Outcome) -> tuple[int, int, int]:
+def tally(outcome: Outcome) -> tuple[int, int, int]:
     """How many gradients are right (agrees or a valid subgradient), wrong, and undecided."""
     words = outcome.summary.gradient_words
     right = words.get("agrees", 0) + words.get("subgradient", 0)
@@ -75,7 +77,7 @@ def figures(outcome: Outcome) -> tuple[int, int, int]:
 
 def headline(outcome: Outcome) -> str:
     """The answer in a line."""
-    right, wrong, undecided = figures(outcome)
+    right, wrong, undecided = tally(outcome)
     whole = outcome.summary.gradients
     values = sum(outcome.summary.words.get(word, 0) for word in REFUSED) - wrong
     if not outcome.results:

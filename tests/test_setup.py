@@ -34,6 +34,7 @@ BESIDES = {
     "gradproof/oracles/elementary.py": {"flint"},
     "gradproof/symbolic.py": {"sympy"},  # the truth that a printed formula is held against
     "gradproof/digits.py": {"sklearn"},  # the real images, an extra
+    "gradproof/page/*.py": {"jinja2", "latex2mathml", "markupsafe", "matplotlib", "pygments"},  # for --html alone
     "reference/paper.py": {
         "numpy",
         "gradproof.claims.record.QUANTITY",

@@ -1,6 +1,5 @@
 """`gradproof report`: every derivative against every oracle, a row an equation and gradient."""
 
-import sys
 import textwrap
 import time
 from collections.abc import Callable
@@ -37,6 +36,7 @@ def _file(name: str, words: str) -> Callable[[Any], Any]:
     metavar="NAME",
     help=f"Only this oracle: {', '.join(ORACLES)}. May be given again.",
 )
+@_file("html", "one page for a browser: formulas, pictures, the paper's claims")
 @_file("json", "JSON; docs/report.schema.json says what is in it")
 @_file("junit", "JUnit XML, a test case a gradient and oracle")
 @_file("markdown", "Markdown that fits a pull request's comment")
@@ -103,11 +103,13 @@ def command(
             oracles=oracles,
             seconds=time.monotonic() - started,
             versions=run.versions(),
-            command=tuple(sys.argv[1:]),
+            command=_again(equations, seed, examples, oracles, keyword, first_failure),
         )
         show(report.body(done.results, by_name, quiet))
         if outcome.complete and project.numbered and not (equations or keyword):
             outcome = _with_claims(outcome, quiet)
+        if "html" in formats:
+            outcome = _with_pictures(outcome, quiet)
         formats.write(outcome)
     folder, versions = str(project.folder), outcome.versions
     lines = report.closing(outcome.summary, folder, outcome.seconds, versions, seed, outcome.said)
@@ -117,6 +119,22 @@ def command(
         click.echo(f"gradproof: {outcome.stopped}", err=True)
         return 130
     return 1 if outcome.claims.get("faults") else report.exit_code(done.results)
+
+
+def _again(
+    equations: tuple[str, ...],
+    seed: int,
+    examples: int | None,
+    oracles: tuple[str, ...],
+    keyword: str,
+    first_failure: bool,
+) -> tuple[str, ...]:
+    """The arguments that judge the same again; the files are left out."""
+    told = ["report", *equations, "--seed", str(seed)]
+    told += ["--examples", str(examples)] if examples else []
+    told += [part for oracle in oracles for part in ("--oracle", oracle)]
+    told += ["-k", keyword] if keyword else []
+    return (*told, *(["-x"] if first_failure else []))
 
 
 def _with_claims(outcome: "Outcome", quiet: bool) -> "Outcome":
@@ -139,3 +157,17 @@ def _with_claims(outcome: "Outcome", quiet: bool) -> "Outcome":
     said = " ".join(takewhile(bool, summary(paper, findings)))
     lines = textwrap.wrap(f"The paper prints {said}", report.WIDTH)
     return replace(outcome, claims=figures(findings), said=tuple(lines), paper=paper, findings=tuple(findings))
+
+
+def _with_pictures(outcome: "Outcome", quiet: bool) -> "Outcome":
+    """And the pictures of its page; those that were drawn where Ctrl-C ends the run."""
+    from gradproof.page.pictures import Picture, draw
+    from gradproof.progress import progress
+
+    drawn: dict[str, list[Picture]] = {}
+    try:
+        with progress(len(outcome.results), quiet) as at:
+            drawn.update(draw(outcome, at))
+    except KeyboardInterrupt:
+        return replace(outcome, complete=False, interrupted=True, pictures=drawn)
+    return replace(outcome, pictures=drawn)
