@@ -5,6 +5,7 @@
     x_bar = w z_bar      w_bar = x z_bar^T      b_bar = sum over the n columns of z_bar
 """
 
+from derivs.dense import weights_bar
 from gradproof import Equation
 
 
@@ -13,7 +14,7 @@ def forward(x, w, b):
 
 
 def backward(z_bar, z, x, w, b):
-    return {"x": w @ z_bar, "w": x @ z_bar.T, "b": z_bar.sum(axis=1, keepdims=True)}
+    return {"x": w @ z_bar, "w": weights_bar(x.T, z_bar.T), "b": z_bar.sum(axis=1, keepdims=True)}
 
 
 EQUATION = Equation(

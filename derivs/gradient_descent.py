@@ -11,7 +11,9 @@ from gradproof import Equation
 
 
 def forward(w, g, alpha):
-    return w - alpha * g
+    z = -alpha * g
+    z += w
+    return z
 
 
 def backward(z_bar, z, w, g, alpha):
