@@ -20,7 +20,7 @@ import numpy as np
 
 import gradproof
 from gradproof.bench import Bench, Settings
-from gradproof.sample import Given
+from gradproof.given import Given
 from gradproof.slope import directions, slope
 from gradproof.subject import Subject
 from gradproof.trial import Trial
