@@ -1,24 +1,25 @@
 """How fast the hand-written derivatives are: NumPy beside PyTorch, torch.compile and jax.jit, in one run.
 
-    python -m benchmarks kernels [--quick] [--only NAME] [--json FILE]
+    gradproof bench kernels [--quick] [--only NAME] [--json FILE]
 
 Every operation forward and backward and a training step of every network, float64 and float32, at small
 sizes (LeNet's, 1 to 32 samples) and large ones. A ratio is the NumPy form's time over another's; the floor
 is what NumPy's own functions need for the same work (`benchmarks.floors`).
 """
 
-import sys
 import tracemalloc
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.contenders import FRAMEWORKS, Case, Problem
-from benchmarks.floors import floor
+from benchmarks.floors import PASSES, floor
 from benchmarks.race import race
 
 DTYPES = ("float64", "float32")
 SECONDS = 0.25  # of each contender at each task
+NOTHING = 3e-7  # seconds: a floor without a pass
+MEMORY = 3  # times what PyTorch holds, at most
 
 
 ROWS = {"n": 32, "m": 120}  # the units of LeNet's first dense layer
@@ -35,7 +36,7 @@ DEEP = {"d": 400, "e": 120, "f": 84}
 def _net(
     x: tuple[int, ...], outputs: int, kernels: Sequence[tuple[int, ...]], entries: int, units: int
 ) -> tuple[tuple[int, ...], ...]:
-    """Shapes of x, y and the parameters: blocks with these kernels, which leave so many entries, and two dense layers."""
+    """Shapes of x, y and the parameters: blocks with these kernels, their entries, two dense layers."""
     blocks = [shape for kernel in kernels for shape in (kernel, kernel[:1])]
     return x, (x[0], outputs), *blocks, (entries, units), (units,), (units, outputs), (outputs,)
 
@@ -80,19 +81,24 @@ def _cases() -> list[Case]:
 
 
 CASES = tuple(_cases())
+NAMES = tuple(dict.fromkeys(case.name for case in CASES))
+QUICK = {"sizes": ("small",), "frameworks": ("torch", "jax"), "seconds": SECONDS / 5}
 
 
 def run(
     *,
-    cases: Iterable[Case] = CASES,
+    names: Sequence[str] = NAMES,
+    say: Callable[[str], None] = print,
+    sizes: Sequence[str] = ("small", "large"),
     frameworks: Sequence[str] = FRAMEWORKS,
     dtypes: Sequence[str] = DTYPES,
     seconds: float = SECONDS,
-    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
 ) -> list[dict[str, Any]]:
     """A record for each task of each case and dtype: seconds by contender, the floor, bytes at the large sizes."""
-    records = []
-    for case in cases:
+    records: list[dict[str, Any]] = []
+    for case in CASES:
+        if case.name not in names or case.size not in sizes:
+            continue
         for dtype in dtypes:
             problem = Problem(case, dtype)
             tasks, absent = {"numpy": problem.tasks("numpy")}, {}
@@ -120,7 +126,15 @@ def run(
                     }
                 )
                 say(_line(records[-1]))
+            if len(tasks["numpy"]) > 1:
+                records.append(_both(*records[-2:]))
     return records
+
+
+def _both(ahead: dict[str, Any], back: dict[str, Any]) -> dict[str, Any]:
+    """Forward and backward together: what a framework's forward keeps for its backward is then paid for."""
+    seconds = {who: ahead["seconds"][who] + back["seconds"][who] for who in ahead["seconds"]}
+    return {**ahead, "what": "both", "seconds": seconds, "floor": f"{ahead['floor']}; {back['floor']}", "bytes": {}}
 
 
 def _memory(tasks: dict[str, Any], what: str) -> dict[str, int]:
@@ -164,10 +178,10 @@ def goal(record: dict[str, Any]) -> tuple[str, float] | None:
 
 
 def ratio(record: dict[str, Any], to: str) -> float:
-    """The NumPy form's time over the best framework's, or over its floor's; NaN where there is none."""
+    """The NumPy form's time over a framework's, the "best" one's or the "floor"; NaN where there is none."""
     seconds = record["seconds"]
-    others = [seconds[who] for who in FRAMEWORKS if who in seconds] if to == "best" else [seconds["floor"]]
-    return float(seconds["numpy"] / min(others)) if others and min(others) > 1e-7 else float("nan")
+    others = [seconds[who] for who in (FRAMEWORKS if to == "best" else [to]) if who in seconds]
+    return float(seconds["numpy"] / min(others)) if others and min(others) > NOTHING else float("nan")
 
 
 def reached(record: dict[str, Any]) -> bool | None:
@@ -177,47 +191,69 @@ def reached(record: dict[str, Any]) -> bool | None:
     return None if held is None or found != found else found <= held[1]
 
 
+GROUPS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "A training step": lambda r: r["what"] == "step",
+    "Dense layers, convolution, pooling": lambda r: r["what"] != "step" and not elementwise(r),
+    "Elementwise and by rows": lambda r: r["what"] != "step" and elementwise(r),
+}
+
+
+def elementwise(record: dict[str, Any]) -> bool:
+    return record["name"] in PASSES
+
+
 def tables(records: Sequence[dict[str, Any]]) -> list[str]:
-    """Markdown: a table of the steps, one of the operations, each row float64 and float32; what was not reached."""
-    groups = {
-        "A training step": [r for r in records if r["what"] == "step"],
-        "Forward and backward": [r for r in records if r["what"] != "step"],
-    }
-    made = [f"### {title}\n\n{_table(rows)}" for title, rows in groups.items() if rows]
-    missed = [r for r in records if reached(r) is False]
-    held = [r for r in records if reached(r) is not None]
-    made.append(f"{len(held) - len(missed)} of {len(held)} figures are within what is to be reached, in bold those not.")
+    """Markdown: times and ratios by group, a row float64 and float32; memory; how many are within their goal."""
+    made = []
+    for title, belongs in GROUPS.items():
+        if rows := [record for record in records if belongs(record)]:
+            made.append(f"### {title}\n\n{_table(rows)}")
+    if rows := [record for record in records if record["bytes"].get("torch")]:
+        made.append(f"### Memory at the large sizes\n\n{_memory_table(rows)}")
+    held = [record for record in records if reached(record) is not None]
+    missed = sum(reached(record) is False for record in held)
+    made.append(f"{len(held) - missed} of {len(held)} figures are within what is to be reached; bold ones are not.")
     return made
 
 
 def _table(records: Sequence[dict[str, Any]]) -> str:
-    kinds = [dtype for dtype in DTYPES if any(r["dtype"] == dtype for r in records)]
+    kinds = [kind for kind in DTYPES if any(record["dtype"] == kind for record in records)]
     rows: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
     for record in records:
         rows.setdefault((record["name"], record["what"], record["shapes"]), {})[record["dtype"]] = record
-    head = "".join(f" {kind} | torch | compile | jax | best | floor |" for kind in kinds)
-    lines = [f"| what | shapes |{head} to reach |", "|---|---|" + "---:|" * 6 * len(kinds) + "---|"]
+    others = ["torch", "compile", "jax"]
+    head = "".join(f" {kind} | {' | '.join(others)} | best | floor |" for kind in kinds)
+    lines = [f"| what | shapes |{head} to reach |", "|---|---|" + "---:|" * (3 + len(others)) * len(kinds) + "---|"]
     for (name, what, shapes), by_kind in rows.items():
         cells = "".join(_cells(by_kind.get(kind)) for kind in kinds)
-        held = dict.fromkeys(_held(goal(record)) for record in by_kind.values())
-        lines.append(f"| {name}{'' if what == 'step' else ' ' + what} | {shapes} |{cells} {', '.join(held)} |")
+        goals = dict.fromkeys(f"{held[0]} {held[1]:g}" for held in map(goal, by_kind.values()) if held)
+        lines.append(f"| {name}{'' if what == 'step' else ' ' + what} | {shapes} |{cells} {', '.join(goals)} |")
     return "\n".join(lines)
 
 
-def _held(held: tuple[str, float] | None) -> str:
-    return f"{held[0]} {held[1]:g}" if held else ""
-
-
 def _cells(record: dict[str, Any] | None) -> str:
+    """The NumPy form's time, and its ratio to each framework, to the best of them and to its floor."""
     if record is None:
-        return " |" * 6
-    seconds, held = record["seconds"], goal(record)
-    said = [_time(seconds["numpy"]), *(_time(seconds.get(who)) for who in FRAMEWORKS)]
-    for to in ("best", "floor"):
+        return " |" * (3 + len(FRAMEWORKS))
+    held = goal(record)
+    said = [_time(record["seconds"]["numpy"])]
+    for to in (*FRAMEWORKS, "best", "floor"):
         found = ratio(record, to)
-        text = "-" if found != found else f"{found:.2f}"
-        said.append(f"**{text}**" if held and held[0] == to and reached(record) is False else text)
+        mark = "**" if held and held[0] == to and reached(record) is False else ""
+        said.append("-" if found != found else f"{mark}{found:.2f}{mark}")
     return "".join(f" {one} |" for one in said)
+
+
+def _memory_table(records: Sequence[dict[str, Any]]) -> str:
+    lines = ["| what | dtype | NumPy | torch | ratio |", "|---|---|---:|---:|---:|"]
+    for record in records:
+        mine, theirs = (record["bytes"][who] / 2**20 for who in ("numpy", "torch"))
+        if theirs >= 1:  # a gradient that PyTorch returns as a view is none of the work
+            what = f"{record['name']} {record['what']}"
+            mark = "**" if mine > MEMORY * theirs else ""
+            said = f"{mine:.0f} MB | {theirs:.0f} MB | {mark}{mine / theirs:.1f}{mark}"
+            lines.append(f"| {what} | {record['dtype']} | {said} |")
+    return "\n".join(lines)
 
 
 def _time(seconds: float | None) -> str:

@@ -55,6 +55,17 @@ def race(contenders: Mapping[str, Callable[[], Any]], seconds: float) -> dict[st
     return best
 
 
+def told(machine: Mapping[str, Any]) -> str:
+    """The machine in one sentence."""
+    count = machine["threads"]
+    clock = "CPU time" if count == 1 else "time on the wall"
+    versions = ", ".join(f"{name} {machine[name]}" for name in ("numpy", "torch", "jax"))
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}, "
+        f"{versions}; {count} thread{'s' * (count > 1)} for each library, {clock}, in turns, the least of many."
+    )
+
+
 def machine() -> dict[str, Any]:
     """What the figures were taken on: processor, cores, threads and the versions of the libraries."""
     from importlib.metadata import version
