@@ -53,6 +53,11 @@ def text(figures: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def _refuse(why: str, code: int = 2) -> int:
+    print(f"gradproof: {why}", file=sys.stderr)
+    return code
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="gradproof bench", description=str(__doc__).split("\n\n")[0])
     parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help=f"of {', '.join(present())} (default: all)")
@@ -62,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures")
     given = parser.parse_args(arguments)
     if unknown := [name for name in given.benchmarks if name not in present()]:
-        parser.error(f"no benchmark is named {', '.join(unknown)}; choose from {', '.join(present())}")
+        return _refuse(f"no benchmark is named {', '.join(unknown)}; choose from {', '.join(present())}")
     os.environ.update(race.environment(given.threads))
     race.pin(given.threads)
 
@@ -76,12 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         file = WholeFile(given.json) if given.json else None  # before minutes are spent
     except InputError as error:
-        parser.error(str(error))
+        return _refuse(str(error))
     with file or nullcontext():
         figures = measure(names, quick=given.quick, only=given.only, say=say)
         if not any(figures[name] for name in names):
-            print(f"gradproof bench: nothing is named {', '.join(given.only)}", file=sys.stderr)
-            return 5
+            return _refuse(f"nothing to time is named {', '.join(given.only)}", 5)
         print(text(figures))
         if file:
             file.write(json.dumps(figures, indent=1, allow_nan=False) + "\n")

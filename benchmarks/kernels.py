@@ -126,7 +126,7 @@ def run(
                     }
                 )
                 say(_line(records[-1]))
-            if len(tasks["numpy"]) > 1:
+            if len(tasks["numpy"]) > 1 and case.name not in PASSES:
                 records.append(_both(*records[-2:]))
     return records
 
