@@ -9,7 +9,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -43,20 +43,20 @@ class Difference:
     """One changed file: the names that are not as they were, or None where all of it may be another."""
 
     path: Path
-    parts: frozenset[Part] | None = field(default=None)
+    parts: frozenset[Part] | None = None
+    new: bool = False
 
     def touches(self, reached: Collection[Node], equation: str, others: Collection[str]) -> list[str]:
         """The changed names among those that are reached, in words; empty where there are none."""
         if self.parts is None:
             names = sorted(name for path, name in reached if path == self.path)
             return ["all of it"] if names else []
-        return sorted(
-            {
-                name or "a statement"
-                for name, entry in self.parts
-                if (self.path, name) in reached and (entry in ("", equation) or entry not in others)
-            }
-        )
+        names = {
+            name or "a statement"
+            for name, entry in self.parts
+            if (self.path, name) in reached and (entry in ("", equation) or entry not in others)
+        }
+        return ["new"] if names and self.new else sorted(names)
 
 
 def differences(repository: Repository) -> list[Difference]:
@@ -68,11 +68,12 @@ def differences(repository: Repository) -> list[Difference]:
             continue
         try:
             now = Source.of(path, path.read_text(encoding="utf-8") if path.exists() else "")
-            before = Source.of(path, repository.before(path) or "")
+            text = repository.before(path)
+            before = Source.of(path, text or "")
         except (SyntaxError, ValueError):
             found.append(Difference(path))
             continue
-        found.append(Difference(path, frozenset(now.differs(before))))
+        found.append(Difference(path, frozenset(now.differs(before)), new=text is None))
     return found
 
 

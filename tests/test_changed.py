@@ -130,7 +130,7 @@ def test_a_new_entry_in_a_table_touches_its_equation_alone(checkout):
 
 def test_a_new_equation_is_touched_and_a_deleted_name_touches_its_users(checkout):
     (checkout / "kit" / "new.py").write_text(FILES["kit/flat.py"], encoding="utf-8")
-    assert set(touched(checkout).equations) == {"new"}
+    assert touched(checkout).equations == {"new": "new.py: new"}
     edit(checkout, "kit/parts.py", "OTHER = 1.0\n", "from math import pi as OTHER\n")
     assert set(touched(checkout).equations) == {"new", "flat"}
 
