@@ -41,7 +41,7 @@ def command(
     quiet: bool,
     json_file: Path | None,
 ) -> int:
-    """Plant realistic faults in the sources of the derivatives, and check that each is noticed.
+    """Plant faults in the derivatives and see whether the checks notice.
 
     A mutant is killed when the checks refuse it, and equivalent when it is no fault: the same program, or marked in
     equivalent_mutants.toml beside the declarations, with a reason. A survivor is shown as a diff.

@@ -72,7 +72,7 @@ class Campaign:
         for number, (state, by, sample, why) in sorted(self._results[name].items()):
             m = planted[number]
             score.outcomes.append(Outcome(m.function, m.kind, m.line, m.was, m.now, state, by, sample, why))
-            if state == "killed" and self.marks.of(name, m):
+            if state == "killed" and self.marks.named(name, m):
                 score.wrong.append(f"{m.function}: {m.was} => {m.now} (by {by}{' on ' + sample if sample else ''})")
         score.stale = [f"{f}: {was} => {now}" for f, was, now in self.marks.stale(name, planted)]
         score.complete = len(self._results[name]) == len(planted)

@@ -6,8 +6,10 @@
     now = ["return e / np.sum(e, axis=-1)"]         what it became, as `gradproof mutants` shows it; one or several
     reason = "the same sum"
 
-A mutant is known by these words and not by the number of its line, so that a mark outlives changes around it. A mark is
-not believed: the mutant is judged all the same, and one that is killed is reported with the mark that was wrong.
+`now = "*"` stands for every change of the line that nothing refuses: for a line that decides how something is computed
+and not what, such as the size of a block. A mutant is known by these words and not by the number of its line, so that a
+mark outlives changes around it. A mark is not believed: the mutant is judged all the same, and one that is killed is
+reported with the mark that was wrong.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from gradproof.errors import InputError
 from gradproof.mutants.faults import Mutant
 
 NAME = "equivalent_mutants.toml"
+ANY = "*"
 FIELDS = {"function", "was", "now", "reason"}
 Identity = tuple[str, str, str]
 
@@ -35,11 +38,16 @@ class Marks:
 
     def of(self, equation: str, mutant: Mutant) -> str:
         """Why a mutant counts as equivalent; "" where nobody says so."""
-        return self.reasons.get(equation, {}).get(mutant.identity, "")
+        known = self.reasons.get(equation, {})
+        return known.get(mutant.identity, "") or known.get((mutant.function, mutant.was, ANY), "")
+
+    def named(self, equation: str, mutant: Mutant) -> bool:
+        """Whether a mark is of this very mutant, and not of any change of its line."""
+        return mutant.identity in self.reasons.get(equation, {})
 
     def stale(self, equation: str, mutants: list[Mutant]) -> list[Identity]:
         """The marks of an equation that fit none of its mutants any more."""
-        known = {mutant.identity for mutant in mutants}
+        known = {mutant.identity for mutant in mutants} | {(m.function, m.was, ANY) for m in mutants}
         return [identity for identity in self.reasons.get(equation, {}) if identity not in known]
 
 

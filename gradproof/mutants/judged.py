@@ -36,6 +36,7 @@ from gradproof.verdict import REFUSED, Result
 
 # how often a sample is drawn anew where a forward is not finite: as in a check
 ATTEMPTS = 4
+SAME = "the same numbers"
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,8 @@ class Judged:
                 return framework
         return "any"
 
-    def screen(self, mutant: Equation) -> Kill | None:
-        """The judge's first refusal of a mutated declaration, or None."""
+    def screen(self, mutant: Equation, most: int | None = None) -> Kill | None:
+        """The judge's first refusal of a mutated declaration, or None; `most`: on so many samples only."""
         bench = self._bench(mutant, self.autodiff)
         trials: list[Trial] = []
         dropped: list[Sample] = []
@@ -138,12 +139,21 @@ class Judged:
         kill = _refusal(bench)
         if kill is not None:
             return kill
-        for trial in trials:
+        for trial in trials[:most]:
             examine(bench, trial)
             kill = _refusal(bench)
             if kill is not None:
                 return kill
         return None
+
+    def marked(self, mutant: Equation) -> Kill | None:
+        """`screen` for a mutant that is marked as no fault: two samples, and all of them unless it is the same numbers.
+
+        What the judge says of a value or a gradient follows from the numbers; the points of the contract that do not
+        (shared memory, changed arguments, layouts, state) are asked at the two samples.
+        """
+        kill = self.screen(mutant, most=2)
+        return kill if kill is not None or self.nearest(mutant)[1].startswith(SAME) else self.screen(mutant)
 
     def whole(self, mutant: Equation) -> Kill | None:
         """A whole check from the start, nothing recalled; in float64, then in float32."""
@@ -181,7 +191,7 @@ class Judged:
                 if share > worst:
                     worst, label, what = share, known.sample.label, name
         if not label:
-            return "", f"the same numbers on all {len(self.known)} samples"
+            return "", f"{SAME} on all {len(self.known)} samples"
         return label, f"{what} is {worst:.0e} of its largest entry away there, which the judge allows"
 
     def _numbers(self, equation: Equation, sample: Sample) -> dict[str, Any]:

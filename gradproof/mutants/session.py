@@ -57,7 +57,7 @@ class Session:
         if same_program(source, mutant):
             return "equivalent", "", "", "the same bytecode"
         reason = self.marks.of(self.name, mutant)
-        kill = self.verdict(self.name, mutant, screen_only=bool(reason))
+        kill = self.verdict(self.name, mutant, marked=bool(reason))
         if kill is not None:
             return "killed", f"{kill.oracle} {kill.check}", kill.sample, kill.note
         if reason:
@@ -69,7 +69,7 @@ class Session:
         sample, why = self.nearest(mutant)
         return "survived", "", sample, why
 
-    def verdict(self, name: str, mutant: Mutant, screen_only: bool = False) -> Kill | None:
+    def verdict(self, name: str, mutant: Mutant, marked: bool = False) -> Kill | None:
         """What kills a mutant of the open file where the declaration `name`, which may be built on it, is checked."""
         judged = self.judged(name)
         with ExitStack() as stack:
@@ -78,8 +78,7 @@ class Session:
             except Exception as error:  # a file may call its functions when it is imported
                 return Kill("declaration", "raises", "", note=f"{type(error).__name__}: {error}")
             stack.enter_context(silent())
-            kill = judged.screen(equation)
-            return kill if kill is not None or screen_only else judged.whole(equation)
+            return judged.marked(equation) if marked else judged.screen(equation) or judged.whole(equation)
 
     def nearest(self, mutant: Mutant) -> tuple[str, str]:
         """The sample on which a survivor differs most from the rule as it stands, and by how much."""

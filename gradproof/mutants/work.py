@@ -43,6 +43,12 @@ class _Worker:
     deadline: float = float("inf")
 
 
+class Broken(GradproofError):
+    """Our own fault, in a worker."""
+
+    exit_code = 3
+
+
 class Failed(InputError):
     """An equation whose mutants cannot be judged: refused as it stands, or without its framework."""
 
@@ -68,7 +74,7 @@ def judge_all(
                 except (EOFError, OSError):
                     answer, crashes = _lost(worker, "the process died"), crashes + (worker.at is None)
                     if crashes > 2:
-                        raise GradproofError(f"a worker dies before it judges a mutant of {worker.equation}") from None
+                        raise Broken(f"a worker dies before it judges a mutant of {worker.equation}") from None
                     _again(pool, worker, start, seed, examples, pending)
                 if answer is not None:
                     yield answer
@@ -145,7 +151,7 @@ def _heard(worker: _Worker) -> Answer | None:
     if word == "failed":
         raise Failed(rest[0])
     if word == "broken":
-        raise GradproofError(rest[0])
+        raise Broken(rest[0])
     if word == "at":
         worker.at, limit = rest
         worker.deadline = time.monotonic() + PATIENCE * limit
@@ -167,13 +173,13 @@ def _lost(worker: _Worker, why: str) -> Answer | None:
 def _serve(link: Connection, start: str, seed: int, examples: int) -> None:
     """A worker: mutants by their numbers in, verdicts out, until the link closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    from gradproof.mutants.session import Session
-
     with suppress(EOFError, OSError):
-        session: Session | None = None
+        session = None
         while True:
             name, numbers = link.recv()
             try:
+                from gradproof.mutants.session import Session  # what is large is imported where its faults are told
+
                 session = session or Session(Path(start), seed, examples)
                 session.open(name)
             except GradproofError as error:
