@@ -132,7 +132,7 @@ def test_what_is_wrong_comes_first_with_its_reason_and_its_replay(wrong):
 
 def test_a_strangers_text_is_text_and_his_softmax_is_not_the_papers(wrong):
     found = Reader(wrong)
-    assert [text for tag, text in found.text if tag == "script"][0].lstrip().startswith('"use strict"')
+    assert next(text for tag, text in found.text if tag == "script").lstrip().startswith('"use strict"')
     assert sum(tag == "script" for tag, _ in found.text) == 1
     assert any("<script>alert(1)</script>" in text for tag, text in found.text if tag == "pre")
     assert "<math" not in wrong

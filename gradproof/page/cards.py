@@ -52,7 +52,7 @@ class Card:
     shown: tuple[str, ...]  # runs drawn together
     word: str
     kind: str
-    worst: float  # error in ulps, the largest among the verdicts that agree
+    worst: float  # error in ulps, the largest of what agrees
     resolution: float  # the coarsest of its gradients
     formula: tuple[str, ...]  # MathML
     derivative: tuple[str, ...]
@@ -119,7 +119,7 @@ def _card(outcome: Outcome, result: Result, pictures: Sequence[Picture]) -> Card
         shown=(*(f"({n})" for n in spans(equation.paper)), *(f"Table {n}" for n in equation.tables)),
         word=result.word,
         kind=KINDS[result.word],
-        worst=max((v.ulps for v in result.verdicts if v.word == "agrees"), key=_rank, default=0.0),
+        worst=_worst(result),
         resolution=max(resolutions, default=math.inf),
         formula=tuple(mathml(line) for line in formula.map) if formula else (),
         derivative=tuple(mathml(line) for line in formula.derivative) if formula else (),
@@ -135,8 +135,11 @@ def _card(outcome: Outcome, result: Result, pictures: Sequence[Picture]) -> Card
     )
 
 
-def _rank(ulps: float) -> float:
-    return math.inf if math.isnan(ulps) else ulps
+def _worst(result: Result) -> float:
+    """The largest error that agrees; differences, whose errors are mostly their own, only where nothing else spoke."""
+    found = [v for v in result.verdicts if v.word == "agrees" and v.oracle != "contract"]
+    exact = [v.ulps for v in found if v.oracle != "differences"]
+    return max(exact or (v.ulps for v in found), default=0.0)
 
 
 def _source(equation: Equation, file: Path) -> str:

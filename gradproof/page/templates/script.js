@@ -7,7 +7,7 @@ function meets(item, query, kind) {
   const words = query.toLowerCase().replace(/[()]/g, " ").split(/\s+/).filter(Boolean);
   const numbers = item.dataset.numbers.toLowerCase().split("|");
   const text = item.dataset.words.toLowerCase();
-  return words.every((word) => numbers.some((n) => n === word || n.startsWith(word + "-") || n === "eq-" + word) ||
+  return words.every((word) => numbers.some((n) => n.split(" ").includes(word) || n.startsWith(word + "-") || n === "eq-" + word) ||
     (!/^\d+$/.test(word) && (text.includes(word) || numbers.some((n) => n.includes(word)))));
 }
 
