@@ -86,22 +86,26 @@ def versions(found: Found) -> dict[str, str]:
     return released(installed)
 
 
-def mutation_scores(found: Found, file: Path) -> dict[str, Score]:
+def mutation_scores(found: Found, file: Path | None) -> dict[str, Score]:
     """The scores in a file of `gradproof mutants --json`, without those of another text of the sources.
 
-    Raises InputError, in one line, where it is missing, damaged, or of no equation as it stands.
+    Without a file it is `mutants.json` beside the baseline, if there is one. Raises InputError, in one line, where a
+    file that was named is missing or of no equation as it stands, and where any is damaged.
     """
-    from gradproof.mutants.score import digest, read
+    from gradproof.mutants.score import NAME, digest, read
 
+    place = file or found.root / NAME
+    if file is None and not place.exists():
+        return {}
     files = found.project.files if found.project else {}
     fresh = {
         name: Score(name, int(score["killed"]), int(score["of"]))
-        for name, score in read(file).items()
+        for name, score in read(place).items()
         if name in files
         and score.get("complete")
         and score.get("source") == digest(files[name].read_text(encoding="utf-8"))
     }
-    if not fresh:
+    if file is not None and not fresh:
         raise InputError(
             f"scores {file} are of no source as it stands; measure anew: gradproof mutants --json {file}"
         )

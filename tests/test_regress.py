@@ -268,13 +268,16 @@ def test_scores_are_taken_over_and_one_that_fell_is_told(accepted, capsys):
     scores(accepted, 9, 10)
     text = said(capsys, ["regress", "--mutants", "mutants.json"], 1)
     assert "stretch: 10 of 10 mutants killed, now 9 of 10 mutants killed; see gradproof mutants stretch" in text
-    assert run(["regress"]) == 0
+    assert said(capsys, ["regress"], 1)  # found without being named
+    (accepted / "mutants.json").unlink()
+    assert "Mutation scores: not measured in this run" in said(capsys, ["regress"], 0)
 
 
 def test_scores_of_another_text_are_none(accepted, capsys):
     scores(accepted, 10, 10)
     spoil(accepted, "z_bar * c * 1")
     assert "are of no source as it stands" in told(capsys, ["regress", "--mutants", "mutants.json"])
+    assert "Mutation scores: not measured in this run" in said(capsys, ["regress"], 0)
 
 
 # ---- a project that has tests that use the plug-in, and no declarations

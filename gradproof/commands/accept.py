@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     "scores_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Take over the mutation scores that `gradproof mutants --json FILE` wrote.",
+    help="Take over the scores that `gradproof mutants --json FILE` wrote (default: mutants.json, if there).",
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would change, and write nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not list what changes.")
@@ -73,7 +73,7 @@ def command(
     with ExitStack() as files:
         out = None if dry_run else files.enter_context(WholeFile(file))
         was = baseline.read(file) if file.exists() else None
-        scores = mutation_scores(found, scores_file) if scores_file else {}
+        scores = mutation_scores(found, scores_file)
         selected = select_here(found, equations)
         if was is None and not selected.whole:
             raise InputError(f"there is no baseline {file} to change some lines of; accept all: gradproof accept")

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     "scores_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Compare the mutation scores that `gradproof mutants --json FILE` wrote.",
+    help="Compare the scores that `gradproof mutants --json FILE` wrote (default: mutants.json, if there).",
 )
 @click.option("-k", "keyword", default="", metavar="EXPRESSION", help="Only equations whose name or title matches.")
 @click.option("-x", "first_failure", is_flag=True, help="Stop at the first derivative that is wrong.")
@@ -63,7 +63,7 @@ def command(
     found = find()
     file = file or found.root / baseline.NAME
     was = baseline.read(file)
-    scores = mutation_scores(found, scores_file) if scores_file else {}
+    scores = mutation_scores(found, scores_file)
     selected = select_here(found, equations, keyword)
     if not quiet:
         click.echo(f"Judging {found.folder} against {file}")
@@ -84,8 +84,8 @@ def command(
     if not quiet:
         lines = f"{len(now.entries)} lines of {len(now.equations)} equations"
         lines += f" and {len(now.claims)} claims" if now.claims else ""
-        told = f"{len(scores)} compared" if scores else "not measured in this run (gradproof mutants --json FILE)"
-        click.echo(f"Mutation scores: {told}.")
+        measure_them = "not measured in this run (gradproof mutants --json mutants.json)"
+        click.echo(f"Mutation scores: {f'{len(scores)} compared' if scores else measure_them}.")
         click.echo(f"{lines} compared: {f'{count} regressions' if count else 'nothing got worse'}.")
     return 1 if count else 0
 
