@@ -1,13 +1,14 @@
 """Runs benchmarks, prints their tables and keeps the figures: what `gradproof bench` starts.
 
-    python -m benchmarks [BENCHMARK ...] [--quick] [--only NAME] [--threads N] [--json FILE]
+    python -m benchmarks [BENCHMARK ...] [--quick] [--no-compile] [--only NAME] [--threads N] [--json FILE]
 
 A benchmark is a module of this package, named in BENCHMARKS, with
 
     NAMES                                 of what it times
     run(names=, say=, ...) -> records     plain dicts, as they go into the JSON file; `say` tells of progress
     tables(records) -> list of Markdown   pure: the README is made of the kept records
-    QUICK                                 further arguments of `run` for a first look; may be missing
+    QUICK, UNCOMPILED                     further arguments of `run`, for a first look and without torch.compile;
+                                          either may be missing
 
 Threads are set before NumPy, PyTorch or JAX is imported, which is why modules are imported late here.
 """
@@ -20,6 +21,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,9 @@ def present() -> list[str]:
     return [name for name in BENCHMARKS if importlib.util.find_spec(f"benchmarks.{name}")]
 
 
-def measure(names: Sequence[str], *, quick: bool, only: Sequence[str], say: Callable[[str], None]) -> dict[str, Any]:
+def measure(
+    names: Sequence[str], *, settings: Sequence[str] = (), only: Sequence[str] = (), say: Callable[[str], None]
+) -> dict[str, Any]:
     """The records of each benchmark by its name, and the machine they were taken on."""
     found = {}
     for name in names:
@@ -40,17 +44,20 @@ def measure(names: Sequence[str], *, quick: bool, only: Sequence[str], say: Call
         chosen = [one for one in module.NAMES if one in only or not only]
         if chosen:
             say(f"{name}:")
-        found[name] = module.run(names=chosen, say=say, **(getattr(module, "QUICK", {}) if quick else {}))
-    return {"machine": race.machine(), "quick": quick, **found}
+        further = {key: value for setting in settings for key, value in getattr(module, setting, {}).items()}
+        found[name] = module.run(names=chosen, say=say, **further)
+    return {"machine": race.machine(), "settings": [*settings], **found}
 
 
 def text(figures: dict[str, Any]) -> str:
     """The machine, and the tables of each benchmark that was run."""
-    parts = [race.told(figures["machine"])]
-    for name in BENCHMARKS:
-        if figures.get(name):
-            parts += importlib.import_module(f"benchmarks.{name}").tables(figures[name])
-    return "\n\n".join(parts)
+    return "\n\n".join([race.told(figures["machine"]), *chain.from_iterable(shown(figures))])
+
+
+def shown(figures: dict[str, Any]) -> list[list[str]]:
+    """The tables of each benchmark that was run."""
+    ran = [name for name in BENCHMARKS if figures.get(name)]
+    return [importlib.import_module(f"benchmarks.{name}").tables(figures[name]) for name in ran]
 
 
 def _refuse(why: str, code: int = 2) -> int:
@@ -62,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="gradproof bench", description=str(__doc__).split("\n\n")[0])
     parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help=f"of {', '.join(present())} (default: all)")
     parser.add_argument("--quick", action="store_true", help="a first look")
+    parser.add_argument("--no-compile", action="store_true", help="without torch.compile, which takes most of the time")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this operation or network")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of every library (default: 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures")
@@ -83,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _refuse(str(error))
     with file or nullcontext():
-        figures = measure(names, quick=given.quick, only=given.only, say=say)
+        settings = [*["QUICK"] * given.quick, *["UNCOMPILED"] * given.no_compile]
+        figures = measure(names, settings=settings, only=given.only, say=say)
         if not any(figures[name] for name in names):
             return _refuse(f"nothing to time is named {', '.join(given.only)}", 5)
         print(text(figures))

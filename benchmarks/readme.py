@@ -25,6 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 FIGURES = Path(__file__).with_name("power.json")
+TIMES = Path(__file__).with_name("bench.json")  # of `gradproof bench --json`
 SHOWN = ("dense", "relu", "softmax", "convolution", "max_pool", "cnn_softmax")
 OWN = 'gradproof check layers:dense layers:dense_vjp --shapes "x: n d, w: d m, b: m -> y: n m"'
 CALLS = {"varied": "With `shapes=` or a sampler", "one-point": "With one point only"}
@@ -174,7 +175,29 @@ def tables(read: dict[str, list[dict[str, Any]]]) -> list[str]:
     ]
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"report": report, "own": own, "claims": claims, "power": power}
+# ---- bench
+
+
+def bench() -> str:
+    """The tables of the kept figures: the first of each benchmark as it is, the others folded."""
+    from benchmarks.__main__ import shown as tables_of
+    from benchmarks.race import told
+
+    figures = json.loads(TIMES.read_text(encoding="utf-8"))
+    parts = [textwrap.fill(told(figures["machine"]), 120)]
+    for first, *others in tables_of(figures):
+        folded = "\n\n".join(others)
+        parts += [first, f"<details>\n<summary>Every figure</summary>\n\n{folded}\n\n</details>"]
+    return "\n\n".join(parts) + "\n"
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "report": report,
+    "own": own,
+    "claims": claims,
+    "power": power,
+    "bench": bench,
+}
 
 
 def main() -> None:

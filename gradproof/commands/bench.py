@@ -17,6 +17,7 @@ import click
 @click.command()
 @click.argument("benchmarks", nargs=-1, metavar="[BENCHMARK]...")
 @click.option("--quick", is_flag=True, help="A first look: small sizes, fewer turns, without torch.compile.")
+@click.option("--no-compile", is_flag=True, help="Without torch.compile, which takes most of the time.")
 @click.option("--only", multiple=True, metavar="NAME", help="Only this operation or network. May be given again.")
 @click.option(
     "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Threads of every library."
@@ -25,12 +26,17 @@ import click
     "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the figures as JSON."
 )
 def command(
-    benchmarks: tuple[str, ...], quick: bool, only: tuple[str, ...], threads: int, json_file: Path | None
+    benchmarks: tuple[str, ...],
+    quick: bool,
+    no_compile: bool,
+    only: tuple[str, ...],
+    threads: int,
+    json_file: Path | None,
 ) -> int:
     """Time each BENCHMARK (kernels, checks; default: all) beside PyTorch and JAX, and print its tables.
 
-    Side by side in one process, in turns, the least of many turns. It takes minutes: most of them go to
-    torch.compile, whose programs PyTorch keeps for the next run. Runs in a checkout of gradproof only.
+    Side by side in one process, in turns, the least of many turns. It takes about half an hour, five minutes
+    with --no-compile; PyTorch keeps what it compiled for the next run. Runs in a checkout of gradproof only.
 
     Exit code: 0 measured, 5 nothing was selected.
     """
@@ -44,8 +50,7 @@ def command(
     words = [*benchmarks, "--threads", str(threads)]
     for name in only:
         words += ["--only", name]
-    if quick:
-        words.append("--quick")
+    words += [*["--quick"] * quick, *["--no-compile"] * no_compile]
     if json_file:
         words += ["--json", str(json_file.absolute())]
     return subprocess.run([sys.executable, "-m", "benchmarks", *words], check=False, cwd=root).returncode
