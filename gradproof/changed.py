@@ -21,8 +21,9 @@ from gradproof.sources import WHOLE, Node, Part, Source, Sources
 
 ENGINE = Path(__file__).parent
 # the judge of derivatives, and that of printed claims: what they import, directly or not, is the engine
-JUDGE = ("config.py", "checking.py", "baseline/__init__.py", "today.py")
-CLAIM_JUDGE = ("claims/check.py", "claims/judge.py", "baseline/__init__.py", "today.py")
+JUDGE = ("config.py", "run.py", "checking.py", "rows.py")
+CLAIM_JUDGE = ("claims/check.py",)
+LINES = ("baseline/record.py", "baseline/compare.py", "today.py")  # they make lines of what either says
 TEXT = (".py", ".md", ".rst", ".toml", ".cfg", ".ini", ".yml", ".yaml", "")  # files that hold no data beside a module
 LINE = re.compile(r'{"(?:equation|id)": "([^"]+)"')  # of a baseline
 REFERENCE_NAMES = ("REFERENCES", "forwards", "names")  # what is read of a module of references
@@ -49,8 +50,7 @@ class Difference:
     def touches(self, reached: Collection[Node], equation: str, others: Collection[str]) -> list[str]:
         """The changed names among those that are reached, in words; empty where there are none."""
         if self.parts is None:
-            names = sorted(name for path, name in reached if path == self.path)
-            return ["all of it"] if names else []
+            return ["all of it"] if any(path == self.path for path, _ in reached) else []
         names = {
             name or "a statement"
             for name, entry in self.parts
@@ -80,10 +80,15 @@ def differences(repository: Repository) -> list[Difference]:
 def _idle(found: list[Difference], touched: set[Path], top: Path) -> tuple[str, ...]:
     """The changed files that touch nothing, in words."""
     return tuple(
-        d.path.relative_to(top).as_posix() + (" (words alone)" if d.parts == frozenset() else "")
+        _printable(d.path.relative_to(top).as_posix()) + (" (words alone)" if d.parts == frozenset() else "")
         for d in found
         if d.path not in touched
     )
+
+
+def _printable(name: str) -> str:
+    """A path in a line that any terminal takes, whatever its bytes are."""
+    return name.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
 
 
 def affected(project: Project, repository: Repository, claims: Mapping[str, Path], baseline: Path) -> Changed:
@@ -134,7 +139,7 @@ def _why(
             said = ["a file beside it"]  # data or a compiled module: nothing says who reads it
         if said:
             touched.add(difference.path)
-            reasons.append(f"{difference.path.name}: {', '.join(said)}")
+            reasons.append(f"{_printable(difference.path.name)}: {', '.join(said)}")
     return {name: "; ".join(reasons)} if reasons else {}
 
 
@@ -162,7 +167,7 @@ def _engine(found: list[Difference], heads: Collection[str]) -> list[str]:
     if not inside:
         return []
     reached = Sources([ENGINE.parent]).reach([(ENGINE / head, WHOLE) for head in heads])
-    files = {path for path, _ in reached}
+    files = {path for path, _ in reached} | {ENGINE / name for name in LINES}
     return sorted(d.path.relative_to(ENGINE.parent).as_posix() for d in inside if d.path in files)
 
 

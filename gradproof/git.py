@@ -27,7 +27,7 @@ class Repository:
         """The text of a file at the commit; None where there was none, or no text."""
         try:
             return _git(self.top, "show", f"{self.commit}:{path.relative_to(self.top).as_posix()}")
-        except (InputError, UnicodeDecodeError):
+        except InputError:
             return None
 
 
@@ -81,4 +81,4 @@ def _git(folder: Path, *arguments: str) -> str:
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
         raise InputError("in no git repository" if "not a git repository" in said else f"not read by git ({said})")
-    return done.stdout.decode()
+    return done.stdout.decode(errors="surrogateescape")  # a path may be any bytes

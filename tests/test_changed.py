@@ -186,15 +186,28 @@ def test_a_change_in_the_judge_means_everything_and_one_beside_it_nothing(checko
 
 
 def test_the_heads_of_the_judge_are_files_and_reach_its_oracles():
-    from gradproof.changed import CLAIM_JUDGE, ENGINE, JUDGE
+    from gradproof.changed import CLAIM_JUDGE, ENGINE, JUDGE, LINES
     from gradproof.sources import WHOLE
 
-    assert all((ENGINE / head).is_file() for head in (*JUDGE, *CLAIM_JUDGE))
+    assert all((ENGINE / head).is_file() for head in (*JUDGE, *CLAIM_JUDGE, *LINES))
     reached = {path for path, _ in Sources([ENGINE.parent]).reach([(ENGINE / head, WHOLE) for head in JUDGE])}
     oracles = {file for file in (ENGINE / "oracles").glob("*.py") if file.name != "__init__.py"}
     assert oracles <= reached
     assert {ENGINE / name for name in ("judge.py", "tolerance.py", "sample.py", "rows.py", "verdict.py")} <= reached
-    assert ENGINE / "report.py" not in reached
+    assert not {ENGINE / name for name in ("report.py", "claims/judge.py", "mutants/score.py")} & reached
+    claims = {path for path, _ in Sources([ENGINE.parent]).reach([(ENGINE / head, WHOLE) for head in CLAIM_JUDGE])}
+    assert {ENGINE / name for name in ("claims/judge.py", "claims/evidence.py", "symbolic.py")} <= claims
+
+
+def test_a_file_with_any_name_is_no_stumbling_block(checkout):
+    import os
+
+    with open(os.fsencode(checkout) + b"/\xff\n.py", "wb") as file:
+        file.write(b"\xff")
+    edit(checkout, "kit/flat.py", "flat(z_bar)", "1 * flat(z_bar)")
+    found = touched(checkout)
+    assert set(found.equations) == {"flat"}
+    assert found.idle == ("\\udcff\\n.py",)
 
 
 def test_of_the_paper_a_network_is_touched_by_its_operations(monkeypatch):
