@@ -148,6 +148,12 @@ def test_the_steps_show_our_own_step_and_bound(drawn):
     assert drawn["steps"].count("var(--two)") >= 3
 
 
+def test_the_dot_lies_at_our_own_error_below_the_line_of_the_bound(drawn):
+    (line,) = re.findall(r'd="M [\d.]+ ([\d.]+) L [\d.]+ \1 " style="fill: none; stroke: var\(--two\)', drawn["steps"])
+    (dot,) = re.findall(r'transform="translate\([\d.]+ ([\d.]+)\)" style="fill: var\(--two\)', drawn["steps"])
+    assert float(dot) > float(line)  # an SVG's y grows downwards
+
+
 def test_equal_entries_stay_blank_and_worse_ones_are_darker(judged):
     shown = {}
     found = heat(WRONG, judged["wrong"], 0, {})

@@ -55,17 +55,17 @@ def steps_figure(found: Ladder) -> str:
     figure, axes = _figure()
     _log(axes, STEPS)
     _curve(axes, STEPS, found.quotient, ONE)
-    floor = _low(found.quotient)
+    reached = found.error or found.bound / 8 or _low(found.quotient)  # a log axis has no zero
     if np.isfinite(found.step):
         axes.axvline(found.step, color=TWO, linewidth=1, linestyle=(0, (2, 2)))
     if np.isfinite(found.bound) and found.bound > 0:
         axes.plot([STEPS[-1], STEPS[0]], [found.bound] * 2, color=TWO, linewidth=1)
         _beside(axes, STEPS[-1], found.bound, "our bound", TWO)
     if np.isfinite(found.step):
-        axes.plot([found.step], [max(found.error, floor)], "o", color=TWO, markersize=5)
+        axes.plot([found.step], [reached], "o", color=TWO, markersize=5)
     axes.set_xlabel("step h")
     axes.set_ylabel("error of the slope")
-    _decades(axes, [found.quotient, np.array([found.bound, max(found.error, floor)])])
+    _decades(axes, [found.quotient, np.array([found.bound, reached])])
     return _svg(figure)
 
 
