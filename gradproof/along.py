@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from gradproof import kinks, proof
+from gradproof import kinks, proof, rounded
 from gradproof.bench import REGULAR, Bench, Failure, Figures, norm, typical
 from gradproof.confirm import FINE, confirmed, place
 from gradproof.oracles.contract import Contract
-from gradproof.references import ask, movement, nudged
+from gradproof.references import ask, movement, neighbour
 from gradproof.sample import unit
 from gradproof.slope import directions, one_triangle, slope
 from gradproof.subject import Array, Fault, Gradients
@@ -71,6 +71,8 @@ def judge(
             settled |= word == "subgradient"
     if not settled and not quiet and bench.seen > 2:
         settled = proof.judge(bench, trial, i, got, dtype, moves)
+    if not settled and not quiet and not bench.failed(trial, i):
+        rounded.judge(bench, trial, i, got)
     return settled
 
 
@@ -109,6 +111,8 @@ def _refuse(
     only = np.zeros(v.shape)
     only[found.index] = 1.0
     if not confirmed(trial, i, found, bench.rounding(trial, i, got, moves, only, dtype)):
+        return "undecided"
+    if found.expected == 0 and rounded.inside(bench, trial, i):
         return "undecided"
     hull = kinks.hull_of(bench, trial)
     if hull is not None and hull.kinked.any():
@@ -167,9 +171,10 @@ def grain(trial: Trial, i: int, got: Array) -> Array:
     """How far a narrow rule moves, entry by entry, when its arguments move by an ulp: its own rounding."""
     worst = np.zeros(got.shape)
     for k in range(GRAIN_DRAWS):
-        point = nudged(trial, 50 + k)
+        point = neighbour(trial, 50 + k)
         try:
-            moved = trial.pull([np.array(u) for u in point.cotangents], point.inputs)[i]
+            at = [_copied(x) for x in point.inputs]
+            moved = trial.pull([np.array(u) for u in point.cotangents], at)[i]
         except Fault:
             break
         if moved is not None and moved.shape == got.shape:
@@ -224,6 +229,10 @@ def _lost(trial: Trial) -> float:
     return worst
 
 
+def _copied(x: Any) -> Any:
+    return np.array(x) if isinstance(x, np.ndarray) else x
+
+
 def _movement(bench: Bench, trial: Trial, i: int, dtype: np.dtype[Any]) -> Array | float:
     """How far the rule itself moves, in units of eps, when its arguments move by a relative eps of float64."""
     work = trial.work
@@ -231,8 +240,9 @@ def _movement(bench: Bench, trial: Trial, i: int, dtype: np.dtype[Any]) -> Array
         return 0.0
     if "moves" not in work.__dict__:
         try:
-            points = [nudged(work, k) for k in range(2)]
-            pulled = [work.pull([np.array(u) for u in p.cotangents], p.inputs) for p in points]
+            points = [neighbour(work, k) for k in range(2)]
+            # a rule may change what it is given, and these points are others' too
+            pulled = [work.pull([np.array(u) for u in p.cotangents], [_copied(x) for x in p.inputs]) for p in points]
             work.__dict__["moves"] = [work.pull(), *pulled]
         except Fault:
             work.__dict__["moves"] = []

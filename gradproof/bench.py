@@ -87,6 +87,7 @@ class Bench:
     verdicts: list[Verdict] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     passed: list[tuple[Trial, int]] = field(default_factory=list)
+    treads: dict[str, bool] = field(default_factory=dict)
     seen: int = 0
     refused_balls: int = 0
 
@@ -116,13 +117,13 @@ class Bench:
             self.reach[name] = max(self.reach.get(name, 0.0), size)
         for k, y in enumerate(trial.work.values):
             if y.size and is_float(y):
-                self.grow(f"output {k}", float(np.median(np.abs(y))))
+                self.grow(f"output {k}", median(np.abs(y)))
         truths = self.truth(trial)
         for k, i in enumerate(trial.sample.wrt):
             name = trial.sample.names[i]
             for truth in truths.values():
                 g = np.abs(truth.answer.gradients[k])
-                self.grow(name, float(np.median(g[np.isfinite(g)])) if np.isfinite(g).any() else 0.0)
+                self.grow(name, median(g[np.isfinite(g)]))
             if not truths and self.learned.get(name, 0) < TEACHERS:
                 self.learned[name] = self.learned.get(name, 0) + 1
                 v = directions(trial, i, trial.sample.rng(30), 1)[0]
@@ -180,7 +181,13 @@ def typical(values: Array, scale: float = 0.0) -> float:
     """The median size of the entries that are not zero, no less than a thousandth of the scale."""
     sizes = np.abs(np.asarray(values, np.float64))
     sizes = sizes[sizes > 0]
-    return max(float(np.median(sizes)) if sizes.size else 0.0, 1e-3 * scale, 1e-300)
+    return max(median(sizes), 1e-3 * scale, 1e-300)
+
+
+def median(values: Array) -> float:
+    """The upper median, 0 of nothing: NumPy's own takes ten times as long on a few entries."""
+    flat = values.reshape(-1)
+    return float(np.partition(flat, flat.size // 2)[flat.size // 2]) if flat.size else 0.0
 
 
 def usable(g: Array | None, trial: Trial, i: int) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 
 from gradproof import kinks, proof
 from gradproof.along import grain
-from gradproof.bench import Bench, Failure, Figures, Truth, typical
+from gradproof.bench import Bench, Failure, Figures, Truth, median, typical
 from gradproof.slope import directions, one_triangle, slope
 from gradproof.subject import Array, Gradients
 from gradproof.tolerance import allowed, eps, largest
@@ -37,7 +37,7 @@ def judge(bench: Bench, trial: Trial, i: int, got: Array, framework: str, truth:
     figures = Figures(
         float(error.reshape(-1)[worst]),
         float(bound.reshape(-1)[worst]),
-        float(np.median(bound)) / typical(expected[known], scale),
+        median(bound) / typical(expected[known], scale),
         float(error.max()) / (eps(dtype) * size),
     )
     if not wrong.any():

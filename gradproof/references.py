@@ -15,7 +15,7 @@ from gradproof.oracles.autodiff import Answer, Autodiff, Point
 from gradproof.sample import is_float
 from gradproof.subject import Array
 from gradproof.tolerance import JUMP, eps
-from gradproof.trial import Trial
+from gradproof.trial import Trial, signs
 
 # a reference's value may differ from the forward's by this share of its largest entry: precision, not another function
 SAME_VALUE = 1e-5
@@ -52,7 +52,7 @@ def _ask(bench: Bench, oracle: Autodiff, group: list[Trial]) -> None:
     starts = []
     for trial in group:
         starts.append(len(points))
-        points += [point(trial.work), *(nudged(trial.work, k) for k in range(NUDGES))]
+        points += [point(trial.work), *(neighbour(trial.work, k) for k in range(NUDGES))]
         if trial.narrow and trial.work is not trial:
             points.append(replace(point(trial), confirm=False))
     try:
@@ -110,26 +110,36 @@ def _fits(bench: Bench, framework: str, trial: Trial, answer: Answer) -> None:
 
 
 def point(trial: Trial) -> Point:
-    """The trial's point, with a random tangent for forward mode."""
-    rng = trial.sample.rng(2)
-    at = [trial.sample.inputs[i] for i in trial.sample.wrt]
-    tangents = tuple(np.asarray(rng.choice([-1.0, 1.0], np.shape(x)), np.asarray(x).dtype) for x in at)
-    return Point(trial.inputs(), trial.cotangents, trial.packing[1], tangents)
+    """The trial's point, with a random tangent for forward mode; the frameworks copy what they are given."""
+    known: Point | None = trial.__dict__.get("point")
+    if known is None:
+        rng = trial.sample.rng(2)
+        at = [np.asarray(trial.sample.inputs[i]) for i in trial.sample.wrt]
+        tangents = tuple(signs(rng, x.shape).astype(x.dtype) for x in at)
+        known = trial.__dict__["point"] = Point(trial.inputs(), trial.cotangents, trial.packing[1], tangents)
+    return known
 
 
-def nudged(trial: Trial, k: int) -> Point:
+def neighbour(trial: Trial, k: int) -> Point:
     """The point with every differentiated entry and cotangent moved by a relative eps, up or down at random.
 
     Constants stay, and an entry of size 1 only shrinks: a reference may insist on probabilities.
     """
+    known: dict[int, Point] = trial.__dict__.setdefault("neighbours", {})
+    if k not in known:
+        known[k] = _nudged(trial, k)
+    return known[k]
+
+
+def _nudged(trial: Trial, k: int) -> Point:
     rng = trial.sample.rng(40 + k)
 
     def nudge(x: Any) -> Any:
         if not is_float(x):
             return np.array(x) if isinstance(x, np.ndarray) else x
         dtype = np.asarray(x).dtype
-        signs = np.where(np.abs(np.asarray(x, np.float64)) == 1, -1.0, rng.choice([-1.0, 1.0], np.shape(x)))
-        share = signs * max(eps(dtype), 2.0**-52)
+        moves = np.where(np.abs(np.asarray(x, np.float64)) == 1, -1.0, signs(rng, np.shape(x)))
+        share = moves * max(eps(dtype), 2.0**-52)
         moved = np.asarray(np.asarray(x).astype(np.float64) * (1 + share)).astype(dtype)
         return moved if isinstance(x, np.ndarray) else moved[()]
 
@@ -146,6 +156,7 @@ def movement(base: Array, moved: Sequence[Array], scale: float = 0.0) -> Array:
     with np.errstate(invalid="ignore"):
         for other in moved:
             step = np.abs(np.asarray(other, np.float64) - base)
-            small = step <= JUMP * np.maximum(np.maximum(np.abs(base), np.abs(other)), scale)
+            # an infinite step beside an infinite gradient is none: it would excuse whatever stands there
+            small = (step <= JUMP * np.maximum(np.maximum(np.abs(base), np.abs(other)), scale)) & (step < np.inf)
             worst = np.maximum(worst, np.where(small, step, 0.0))
-    return np.asarray(np.nan_to_num(worst / 2.0**-52))
+    return np.asarray(worst / 2.0**-52)

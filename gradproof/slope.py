@@ -11,7 +11,7 @@ from gradproof.oracles.differences import complex_step, derivative
 from gradproof.sample import is_float, unit
 from gradproof.subject import Array
 from gradproof.tolerance import KINK
-from gradproof.trial import Trial
+from gradproof.trial import Trial, signs
 
 SPAN = 0.25  # the largest step, in units of a direction whose entries are as large as the input's
 # a jump: so much of the way of the longest step, at so small a step, and so far above rounding
@@ -47,8 +47,7 @@ def directions(trial: Trial, i: int, rng: np.random.Generator, count: int) -> li
     size = unit(x)
     found = []
     for k in range(count):
-        signs = rng.choice([-1.0, 1.0], x.shape)
-        v = signs * (size if k % 2 == 0 else np.where(x == 0, size, np.abs(x)))
+        v = signs(rng, x.shape) * (size if k % 2 == 0 else np.where(x == 0, size, np.abs(x)))
         found.append((v + np.swapaxes(v, -1, -2)) / 2 if one_triangle(trial, i) else v)
     return found
 
@@ -95,7 +94,7 @@ def level_directions(trial: Trial, rng: np.random.Generator) -> dict[int, Array]
     sizes = np.where(
         values == 0,
         0.0,
-        rng.choice([-1.0, 1.0], values.shape) * np.abs(values) * rng.integers(4, 9, values.shape) / 8,
+        signs(rng, values.shape) * np.abs(values) * rng.integers(4, 9, values.shape) / 8,
     )
     moved = sizes[inverse.reshape(-1)]
     found, start = {}, 0

@@ -35,6 +35,11 @@ def draw_cotangents(rng: np.random.Generator, values: Sequence[Array], index: in
     return tuple(drawn)
 
 
+def signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """+1 or -1 an entry, at random."""
+    return np.asarray(2.0 * rng.integers(0, 2, shape) - 1.0)
+
+
 def finite(values: Sequence[Array]) -> bool:
     return all(
         bool(np.isfinite(np.asarray(y, np.float64) if y.dtype.name == "bfloat16" else y).all())

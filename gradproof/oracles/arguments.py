@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -30,6 +31,7 @@ def framework(name: str) -> ModuleType:
         ) from reason
 
 
+@cache
 def is_bfloat16(dtype: np.dtype[Any]) -> bool:
     """Whether a dtype is ml_dtypes.bfloat16, told by its name: ml_dtypes need not be installed."""
     return dtype.name == "bfloat16"

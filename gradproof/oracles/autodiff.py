@@ -137,7 +137,7 @@ def _mapped(x: Any) -> bool:
 
 
 def _form(inputs: Sequence[Any]) -> Any:
-    return tuple((np.shape(x), np.asarray(x).dtype.name) if _mapped(x) else repr(x) for x in inputs)
+    return tuple((np.shape(x), np.asarray(x).dtype.str) if _mapped(x) else repr(x) for x in inputs)
 
 
 def _pair(cotangents: Sequence[Array], tangent: Any) -> float | None:

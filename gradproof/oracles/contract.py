@@ -45,6 +45,8 @@ def same(a: Array | None, b: Array | None, scale: float = 0.0) -> bool:
         return False
     if a.size == 0:
         return True
+    if a.dtype == b.dtype and a.tobytes() == b.tobytes():
+        return True
     x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
     with np.errstate(invalid="ignore"):
         largest = max(float(np.nanmax(np.abs(x), initial=0.0)), float(np.nanmax(np.abs(y), initial=0.0)), scale)
