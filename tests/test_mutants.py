@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from gradproof.commands.mutants import command
 from gradproof.config import find_project
 from gradproof.errors import InputError
-from gradproof.mutants import equivalent, score, work
+from gradproof.mutants import equivalent, limits, score
 from gradproof.mutants.faults import plant_in
 from gradproof.mutants.plant import Sources, same_program
 from gradproof.mutants.session import Session
@@ -298,7 +298,7 @@ def test_a_mutant_that_loops_is_ended():
             except Exception:
                 continue  # it is no Exception: a rule that catches them all does not live on
 
-    with pytest.raises(work.TimedOut), work.limited(0.05):
+    with pytest.raises(limits.TimedOut), limits.limited(0.05):
         loop()
     assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
 

@@ -14,15 +14,18 @@ from gradproof.equation import Equation
 from gradproof.mutants import equivalent
 from gradproof.mutants.faults import Mutant
 from gradproof.mutants.judged import Judged, Kill, silent
+from gradproof.mutants.limits import LEAST, TIMES, TimedOut, limited
 from gradproof.mutants.plant import Sources, same_program
 
 # how many declarations that import a mutated one are asked too, where its own survived
 USERS = 2
+# a whole check asks the frameworks as well, and compiles
+WHOLE = 10.0
 Verdict = tuple[str, str, str, str]  # state, by, sample, why
 
 
 class Session:
-    """Verdicts on the mutants of a project's declarations. `seconds`: what the open one takes as it stands."""
+    """Verdicts on the mutants of a project's declarations."""
 
     def __init__(self, start: Path, seed: int, examples: int) -> None:
         project: Project = find_project(start)
@@ -33,15 +36,20 @@ class Session:
         self.seed, self.examples = seed, examples
         self._judged: dict[str, Judged] = {}
         self.mutants = cache(lambda name: self.sources.all[name].mutants())
-        self.name, self.seconds = "", 0.0
+        self.seconds = cache(self._seconds)
+        self.name = ""
 
     def open(self, name: str) -> None:
         """Judge the declaration as it stands; raises InputError where it is refused."""
-        judged, self.name = self.judged(name), name
+        self.judged(name)
+        self.name = name
+
+    def _seconds(self, name: str) -> float:
+        """What the screen of a declaration takes as it stands."""
         start = time.process_time()
         with silent():
-            judged.screen(self.equations[name])
-        self.seconds = time.process_time() - start
+            self.judged(name).screen(self.equations[name])
+        return time.process_time() - start
 
     def judged(self, name: str) -> Judged:
         if name not in self._judged:
@@ -78,7 +86,16 @@ class Session:
             except Exception as error:  # a file may call its functions when it is imported
                 return Kill("declaration", "raises", "", note=f"{type(error).__name__}: {error}")
             stack.enter_context(silent())
-            return judged.marked(equation) if marked else judged.screen(equation) or judged.whole(equation)
+            limit = max(LEAST, TIMES * self.seconds(name))
+            try:
+                with limited(limit):
+                    kill = judged.marked(equation) if marked else judged.screen(equation)
+                if kill is not None or marked:
+                    return kill
+                with limited(WHOLE * limit):
+                    return judged.whole(equation)
+            except TimedOut:
+                return Kill("time", "limit", "", note=f"no end after {limit:.0f} s of processor time")
 
     def nearest(self, mutant: Mutant) -> tuple[str, str]:
         """The sample on which a survivor differs most from the rule as it stands, and by how much."""
