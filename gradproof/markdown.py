@@ -18,17 +18,14 @@ def render(outcome: Outcome) -> str:
     if outcome.stopped:
         head += [f"**Incomplete: {outcome.stopped}.**", ""]
     folder = str(outcome.project.folder)
-    facts = closing(outcome.summary, folder, outcome.seconds, outcome.versions, outcome.seed)
-    foot = [_escape(line) for line in facts[:1]]
-    if outcome.said:
-        foot.append(_escape(" ".join(outcome.said)))
-    foot += ["", *(_escape(line) for line in facts[1:])]
+    facts = closing(outcome.summary, folder, outcome.seconds, outcome.versions, outcome.seed, outcome.said)
+    foot = [_escape(line) for line in facts]
     room = LIMIT - len("\n".join([*head, *foot])) - 500  # for the lines that count what is left out
     wrong, room = _fitting([_wrong(result, outcome) for result in outcome.refused], room, "wrong derivatives")
     lines = [_line(result, row) for result in outcome.results for row in rows(result)]
     table, room = _fitting(lines, room - 300, "rows")
     folded = ["<details><summary>Every gradient and oracle</summary>", "", *_head(), *table, "", "</details>", ""]
-    return "\n".join([*head, *wrong, *foot[:1], "", *foot[1:], "", *(folded if lines else [])]).rstrip() + "\n"
+    return "\n".join([*head, *wrong, *foot, "", *(folded if lines else [])]).rstrip() + "\n"
 
 
 def _fitting(parts: list[str], room: int, what: str) -> tuple[list[str], int]:

@@ -77,6 +77,10 @@ def tally(outcome: Outcome) -> tuple[int, int, int]:
 
 def headline(outcome: Outcome) -> str:
     """The answer in a line."""
+    return _answer(outcome) + (" so far" if outcome.results and outcome.stopped else "")
+
+
+def _answer(outcome: Outcome) -> str:
     right, wrong, undecided = tally(outcome)
     whole = outcome.summary.gradients
     values = sum(outcome.summary.words.get(word, 0) for word in REFUSED) - wrong

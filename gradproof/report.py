@@ -5,6 +5,7 @@ Lines are plain text in which nothing depends on a terminal; `colour` names what
 
 import math
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -176,15 +177,17 @@ def closing(
         ", ".join(f"{count} {_plural_word(word, count)}" for word, count in summary.words.items())
         or "nothing checked"
     )
-    lines = [
+    lines = textwrap.wrap(
         f"{summary.equations} equations, {summary.gradients} gradients, {summary.checks} checks "
-        f"in {seconds:.0f} s: {words}."
-    ]
+        f"in {seconds:.0f} s: {words}.",
+        WIDTH,
+    )
     if summary.numbered:
         whole = (
             f"{len(summary.covered)} of the paper's {len(summary.numbered)} numbered equations are covered"
         )
-        lines.append(f"{whole}; not: {', '.join(summary.uncovered)}." if summary.uncovered else f"{whole}.")
+        missing = f"; not: {', '.join(summary.uncovered)}" if summary.uncovered else ""
+        lines += textwrap.wrap(f"{whole}{missing}.", WIDTH, break_on_hyphens=False)
     lines += claims
     lines.append(f"Judged: {folder}")
     lines.append(f"{', '.join(f'{name} {version}' for name, version in versions.items())}; seed {seed}.")

@@ -278,6 +278,10 @@ def test_the_headline_says_the_answer(project, found, said):
     assert headline(told(project, *found)) == said
 
 
+def test_the_headline_of_an_unfinished_run_says_so(project):
+    assert headline(told(project, complete=False, interrupted=True)) == "All 2 derivatives are right so far"
+
+
 # ---- where it is written
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,6 +151,14 @@ def test_the_summary_counts_what_the_paper_numbers_and_names_what_is_left():
 
 def test_numbers_in_a_row_are_drawn_together():
     assert spans(("48", "7", "46", "47", "20-relu", "13", "14")) == ["7", "13", "14", "20-relu", "46-48"]
+
+
+def test_the_summary_of_a_part_fits_80_columns_and_names_every_missing_number():
+    numbered = tuple(str(n) for n in range(1, 63))
+    summary = summarize([result(*settled())], {DECLARED.name: DECLARED}, numbered)
+    lines = closing(summary, "derivs", 1.2, {"numpy": "2.4"}, 7)
+    assert max(map(len, lines)) <= 80
+    assert all(re.search(rf"\b{number}\b", " ".join(lines)) for number in summary.uncovered)
 
 
 # ---- what the paper prints

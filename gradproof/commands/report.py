@@ -44,6 +44,13 @@ def _file(name: str, words: str) -> Callable[[Any], Any]:
     "-k", "keyword", default="", metavar="EXPRESSION", help="Only equations whose name or title matches."
 )
 @click.option("-x", "first_failure", is_flag=True, help="Stop at the first derivative that is wrong.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes to use (default: as many as are worth while).",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Only what is wrong or undecided, and the summary.")
 @click.option("--no-cache", is_flag=True, help="Do without JAX's compilation cache on disk.")
 def command(
@@ -53,6 +60,7 @@ def command(
     oracles: tuple[str, ...],
     keyword: str,
     first_failure: bool,
+    jobs: int | None,
     quiet: bool,
     no_cache: bool,
     **asked: Path | None,
@@ -60,14 +68,16 @@ def command(
     """Hold each derivative against each oracle and print a row an equation and gradient.
 
     EQUATION is a name, such as dense, or a number of the paper, such as 13 or 20-softmax; without one, all
-    are checked, and the summary ends with what the paper's printed claims came to (some 10 s more;
-    `gradproof paper` lists them). The formats can be combined. In GitHub Actions the step's summary and
+    are checked, and the summary ends with what the paper's printed claims came to (`gradproof
+    paper` lists them). The formats can be combined. In GitHub Actions the step's summary and
     annotations on the lines that are wrong come by themselves.
 
     Exit code: 0 all right, 1 something is wrong, 4 something is undecided, 5 nothing was selected, 130
     interrupted by Ctrl-C: the files are written with what was done so far.
     """
     from gradproof import github, report, run
+    from gradproof.claims.check import check_paper
+    from gradproof.claims.load import load
     from gradproof.config import find_project
     from gradproof.formats import Formats
     from gradproof.oracles.compilation import use_cache
@@ -81,6 +91,11 @@ def command(
         chosen = select(project.equations, equations, keyword)
         if no_cache:
             use_cache(None)
+        judged: list[tuple[Any, Any]] = []
+
+        def claims() -> None:
+            judged.append(check_paper(seed=seed, paper=load()))
+
         done = run.check_all(
             project,
             chosen,
@@ -89,6 +104,9 @@ def command(
             oracles=oracles,
             first_failure=first_failure,
             quiet=quiet,
+            jobs=jobs,
+            cache=not no_cache,
+            meanwhile=claims if project.numbered and not (equations or keyword) else None,
         )
         by_name = {equation.name: equation for equation in chosen}
         outcome = Outcome(
@@ -106,9 +124,9 @@ def command(
             command=_again(equations, seed, examples, oracles, keyword, first_failure),
         )
         show(report.body(done.results, by_name, quiet))
-        if outcome.complete and project.numbered and not (equations or keyword):
-            outcome = _with_claims(outcome, quiet)
-        if "html" in formats:
+        for paper, findings in judged:
+            outcome = _with_claims(outcome, paper, findings)
+        if "html" in formats and not outcome.interrupted:
             outcome = _with_pictures(outcome, quiet)
         formats.write(outcome)
     folder, versions = str(project.folder), outcome.versions
@@ -137,22 +155,11 @@ def _again(
     return (*told, *(["-x"] if first_failure else []))
 
 
-def _with_claims(outcome: "Outcome", quiet: bool) -> "Outcome":
-    """And what the paper's printed claims came to; without them where Ctrl-C ends the run."""
+def _with_claims(outcome: "Outcome", paper: Any, findings: Any) -> "Outcome":
+    """And what the paper's printed claims came to."""
     from gradproof import report
-    from gradproof.claims.check import check_paper
-    from gradproof.claims.load import load
     from gradproof.claims.report import figures, summary
-    from gradproof.progress import progress
 
-    try:
-        paper = load()
-        with progress(len(paper.claims), quiet) as at:
-            paper, findings = check_paper(
-                seed=outcome.seed, paper=paper, progress=lambda claim: at(f"claim {claim.id}")
-            )
-    except KeyboardInterrupt:
-        return replace(outcome, complete=False, interrupted=True)
     # the counts, and entries at fault; the errors that follow a blank line are `gradproof paper`'s
     said = " ".join(takewhile(bool, summary(paper, findings)))
     lines = textwrap.wrap(f"The paper prints {said}", report.WIDTH)
