@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.equation import Equation
-from gradproof.sample import SHAPES, VALUES, Sample, is_float
+from gradproof.sample import ONE_INPUT, SHAPES, VALUES, Sample, is_float
 from gradproof.shapes import Shapes, draw_sizes
 from gradproof.variation import coincide
 
@@ -42,7 +42,7 @@ class Declared:
         sizes = draw_sizes(variant.shapes, shape_kind, static, pool)
         if sizes is None:
             return None
-        return self.at(index, kind, variant.shapes, sizes, static, shape_kind, rng)
+        return self.at(index, kind, variant.shapes, sizes, static, shape_kind, rng, attempt)
 
     def at(
         self,
@@ -53,12 +53,19 @@ class Declared:
         static: dict[str, Any],
         shape_kind: str,
         rng: np.random.Generator,
+        attempt: int = 0,
     ) -> Sample:
         equation = self.equation
         names = tuple(slot.name for slot in shapes.inputs)
+        alone = None
+        if kind in ONE_INPUT:
+            taking = [n for n in names if n not in equation.constant and equation.domain_of(n).takes(kind)]
+            alone = taking[(index // len(SHAPES) + attempt) % len(taking)] if taking else None
+            kind = kind if taking else "random"
         inputs = []
         for name, shape in zip(names, shapes.input_shapes(sizes), strict=True):
-            x = equation.domain_of(name).draw(rng, shape, kind, sizes)
+            mine = kind if alone in (None, name) else "random"
+            x = equation.domain_of(name).draw(rng, shape, mine, sizes)
             inputs.append(x.astype(self.dtype) if x.dtype.kind == "f" else x)
         wrt = tuple(i for i, name in enumerate(names) if name not in equation.constant and is_float(inputs[i]))
         point = coincide(rng, kind, inputs, [i for i in wrt if equation.domain_of(names[i]).word == "real"])

@@ -81,6 +81,16 @@ class Domain:
             return bool((values > 0).all())
         return bool((values >= self.low).all() and (values <= self.high).all())
 
+    def takes(self, kind: str) -> bool:
+        """Whether the domain has values of a kind that is planted in one input alone."""
+        if kind == "origin":
+            return self.word == "real" or (self.word == "interval" and self.low < 0 < self.high)
+        return self.word in ("real", "positive") or (self.word == "interval" and not self._bounded)
+
+    @property
+    def _bounded(self) -> bool:
+        return bool(np.isfinite(self.low) and np.isfinite(self.high))
+
     def draw(
         self,
         rng: np.random.Generator,
@@ -104,6 +114,8 @@ class Domain:
             return plant(rng, x, 2.0 ** -rng.integers(6, 24, shape).astype(np.float64))
         if kind in ("saturated", "extreme"):
             return plant(rng, x, rng.choice([20.0, 100.0, 1000.0], shape))
+        if kind == "moderate":
+            return moderate(rng, shape)
         return np.abs(full(rng, shape)) + 2.0**-6 if kind == "random" else x
 
     def _probability(self, rng: np.random.Generator, shape: tuple[int, ...], kind: str, sizes: dict[str, int]) -> Array:
@@ -119,15 +131,15 @@ class Domain:
 
     def _interval(self, rng: np.random.Generator, shape: tuple[int, ...], kind: str, sizes: dict[str, int]) -> Array:
         low, high = self.low, self.high
-        if np.isfinite(low) and np.isfinite(high):
+        if self._bounded:
             x = low + (high - low) * rng.integers(1, 64, shape) / 64
         elif np.isfinite(low) or np.isfinite(high):
-            away = np.abs(short(rng, shape))
+            away = moderate(rng, shape) if kind == "moderate" else np.abs(short(rng, shape))
             x = low + away if np.isfinite(low) else high - away
         else:
-            x = short(rng, shape)
-        if kind == "zeros" and low < 0 < high:
-            x = plant(rng, x, 0.0)
+            return self._real(rng, shape, kind, sizes)
+        if low < 0 < high and kind in ("zeros", "origin"):
+            return plant(rng, x, 0.0) if kind == "zeros" else np.zeros(shape)
         return tie(rng, x) if kind == "ties" else x
 
     def _simplex(self, rng: np.random.Generator, shape: tuple[int, ...], kind: str, sizes: dict[str, int]) -> Array:
@@ -164,11 +176,24 @@ def short(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return np.asarray(magnitude * rng.choice([-1.0, 1.0], shape))
 
 
+def moderate(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Multiples of 1/16 between 2 and 60, their logarithms spread evenly."""
+    return np.asarray(np.round(32 * 30.0 ** spread(rng, shape)) / 16)
+
+
+def spread(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Numbers between 0 and 1 in random order, one in each of as many equal parts: none is left out by chance."""
+    count = int(np.prod(shape))
+    return np.asarray((rng.permutation(count) + rng.random(count)) / max(count, 1)).reshape(shape)
+
+
 def harden(rng: np.random.Generator, x: Array, kind: str, positive: bool = False) -> Array:
     """The array with hard values of one kind planted in it, or made of them.
 
     zeros: exact zeros, at times a whole row; ties: equal entries; saturated: up to where 1 - tanh(x)^2 is lost;
-    extreme: beyond the overflow of exp in float64; whole: whole numbers, where thresholds tend to lie.
+    extreme: beyond the overflow of exp in float64; whole: whole numbers, where thresholds tend to lie; moderate: all
+    sizes between 2 and 60, where approximations set in; origin: zeros alone, the commonest initialisation; negative and
+    edge: one sign, and every stretch of the numbers up to 8, where thresholds of activations lie.
     """
     signs = 1.0 if positive else rng.choice([-1.0, 1.0], x.shape)
     match kind:
@@ -183,15 +208,19 @@ def harden(rng: np.random.Generator, x: Array, kind: str, positive: bool = False
         case "extreme":
             sides = 1.0 if positive else _alternating(rng, x.shape)
             x = plant(rng, x, sides * rng.choice([95.0, 800.0], x.shape, p=[0.2, 0.8]), 6, 2)
+        case "moderate":
+            x = signs * moderate(rng, x.shape)
+        case "origin":
+            x = np.zeros(x.shape)
         case "whole":
             x = np.clip(np.round(2.5 * rng.normal(size=x.shape)), -6, 6)
             x = np.abs(x) if positive else x
         case "small":
             x = x * 2.0 ** -rng.integers(10, 24, x.shape if rng.random() < 0.5 else ()).astype(np.float64)
         case "negative" if not positive:
-            x = -np.abs(x)
-        case "edge" if not positive:
-            x = np.abs(x)
+            x = -np.ceil(128 * spread(rng, x.shape)) / 16
+        case "edge":
+            x = np.ceil(128 * spread(rng, x.shape)) / 16
     return np.asarray(x)
 
 

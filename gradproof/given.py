@@ -12,7 +12,7 @@ import numpy as np
 
 from gradproof.domain import Domain, harden
 from gradproof.errors import InputError
-from gradproof.sample import SHAPES, VALUES, Sample, is_float
+from gradproof.sample import ONE_INPUT, PLANTED, SHAPES, VALUES, Sample, is_float
 from gradproof.shapes import Shapes, draw_sizes
 from gradproof.variation import above_zero, coincide, freeze, range_of, structure, vary, vary_whole
 
@@ -83,13 +83,30 @@ class Given:
             )
         return points[0]
 
+    def _kind(self, index: int) -> str:
+        """What is planted in a sample; "given" and "own" are the caller's points as they are."""
+        if index == 0:
+            return "given"
+        if self.shapes is not None and index % 2:
+            return VALUES[(index // 2) % len(VALUES)]
+        if self.sampler is None:
+            return VALUES[index % len(VALUES)]
+        if self.shapes is not None:
+            return VALUES[index % len(VALUES)] if index % 4 else "own"
+        # of the sampler's points seven in twelve stay as they are
+        hard = [k for k in range(index + 1) if k and (k % 2 == 0 or k % 6 == 5)]
+        return PLANTED[(len(hard) - 1) % len(PLANTED)] if index in hard else "own"
+
     def draw(self, index: int, attempt: int = 0) -> Sample | None:
         rng = np.random.default_rng((self.seed, index, 1 + attempt))
-        kind = VALUES[index % len(VALUES)]
-        if index == 0:
-            return self._sample(index, "given", self.first, {}, "given")
-        vary_shape = self.shapes is not None and index % 2 == 1
-        if self.shapes is not None and vary_shape:
+        kind = self._kind(index)
+        if kind == "given":
+            return self._sample(index, kind, self.first, {}, "given")
+        if kind == "own":
+            return self._sample(index, "drawn", tuple(freeze(x) for x in self._call(index)), {}, "given")
+        planted = self._planted(index, kind, attempt)
+        kind = kind if planted else "random"
+        if self.shapes is not None and index % 2:
             shape_kind = SHAPES[(index // 2) % len(SHAPES)]
             if shape_kind == "one":
                 symbols = self.shapes.symbols
@@ -101,32 +118,38 @@ class Given:
             sizes = draw_sizes(self.shapes, shape_kind, {}, rng)
             if sizes is None:
                 return None
-            kind = VALUES[(index // 2) % len(VALUES)]
-            point = self._vary(rng, self.first, kind, self.shapes.input_shapes(sizes), sizes)
+            point = self._vary(rng, self.first, kind, self.shapes.input_shapes(sizes), sizes, planted)
             return self._sample(index, kind, point, sizes, shape_kind)
         if self.sampler is not None:
             point = self._call(index)
-            # the sampler's own points, and every other one with hard values planted in it
-            turn = index // 2 if self.shapes is None else index // 4
-            if index % (2 if self.shapes is None else 4) == 1 or (self.shapes is not None and index % 4 == 0):
-                return self._sample(index, "drawn", tuple(freeze(x) for x in point), {}, "given")
-            hard = [k for k in VALUES if k not in ("random", "drawn")]
-            kind = hard[turn % len(hard)]
-            chosen = self._planted(index, attempt)
-            planted = tuple(
-                self._plant(rng, i, x, kind if i in chosen else "random", self._sizes(point))
+            hard = tuple(
+                self._plant(rng, i, x, kind if i in planted else "random", self._sizes(point))
                 for i, x in enumerate(point)
             )
             if not attempt:
-                planted = coincide(rng, kind, planted, self._free(kind))
-            return self._sample(index, kind, planted, {}, "given")
-        varied = self._vary(rng, self.first, kind, None, self._sizes(self.first), self._planted(index, attempt))
+                hard = coincide(rng, kind, hard, self._free(kind))
+            return self._sample(index, kind, hard, {}, "given")
+        varied = self._vary(rng, self.first, kind, None, self._sizes(self.first), planted)
         return self._sample(index, kind, varied, {}, "given")
 
-    def _planted(self, index: int, attempt: int) -> frozenset[int]:
-        """Where hard values go: everywhere, and in one input alone where the forward did not take that."""
-        one = {self.wrt[(index + attempt) % len(self.wrt)]} if attempt > 1 else range(len(self.first))
-        return frozenset(one)
+    def _planted(self, index: int, kind: str, attempt: int = 0) -> frozenset[int]:
+        """Where hard values go: everywhere, and in one input alone where the forward did not take that.
+
+        What belongs in one input alone takes those in turn that have such values; none where none has.
+        """
+        if kind not in ONE_INPUT:
+            alone = attempt > 1 and not (self.shapes is not None and index % 2)
+            return frozenset({self.wrt[(index + attempt) % len(self.wrt)]} if alone else range(len(self.first)))
+        taking = [i for i in self.wrt if self._takes(i, kind)]
+        turn = sum(self._kind(k) == kind for k in range(1, index))
+        return frozenset({taking[(turn + attempt) % len(taking)]} if taking else ())
+
+    def _takes(self, i: int, kind: str) -> bool:
+        if i in self.domains:
+            return self.domains[i].takes(kind)
+        fixed = {"values 0/1", "a permutation", "rows summing to 1", "sorted"}
+        fixed |= {"all > 0"} if kind == "origin" else {"integers"}
+        return not self.keep.get(i, frozenset()) & fixed
 
     def _sizes(self, point: tuple[Any, ...]) -> Mapping[str, int]:
         return {} if self.shapes is None else self.shapes.bind(point)
@@ -183,7 +206,8 @@ class Given:
         """The same kind of sample at other sizes, where shapes= lets it be made."""
         if self.shapes is None or not self.shapes.fits(sizes):
             return None
-        point = self._vary(sample.rng(60), self.first, sample.kind, self.shapes.input_shapes(sizes), sizes)
+        planted = self._planted(sample.index, sample.kind)
+        point = self._vary(sample.rng(60), self.first, sample.kind, self.shapes.input_shapes(sizes), sizes, planted)
         return self._sample(sample.index, sample.kind, point, sizes, sample.shape_kind)
 
     def empty(self, index: int) -> Sample | None:

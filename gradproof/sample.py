@@ -1,6 +1,6 @@
 """A sample: one point with an identity (seed, index) that replays it, and the kinds of values and shapes there are.
 
-Zeros, ties, saturated, small, whole and negative values are planted in turn, regular points first.
+Zeros, ties, saturated, moderate, small, whole and negative values are planted in turn, and arrays of zeros alone.
 """
 
 from __future__ import annotations
@@ -13,20 +13,35 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-# regular points come first: they set the scale that the hard ones are judged on
+# A regular point comes first: it sets the scale that the hard ones are judged on. A check whose shapes vary takes the
+# first ten in turn with other shapes, and the even places with its own: each half holds what thresholds hide behind.
 VALUES = (
     "random",
     "drawn",
     "zeros",
     "ties",
     "extreme",
-    "random",
+    "moderate",
     "whole",
     "saturated",
-    "negative",
+    "origin",
     "small",
     "edge",
+    "random",
+    "moderate",
+    "zeros",
+    "negative",
+    "saturated",
+    "ties",
+    "extreme",
+    "origin",
+    "random",
+    "extreme",
 )
+# where a sampler's own points are varied
+PLANTED = (*dict.fromkeys(kind for kind in VALUES if kind not in ("random", "drawn")), "moderate", "origin")
+# planted in all of one input and in no other: beside an x of zeros the gradient of w in x w is zero, right or wrong
+ONE_INPUT = frozenset({"moderate", "origin"})
 SHAPES = ("distinct", "distinct", "square", "one", "ones", "free", "one", "distinct")
 
 

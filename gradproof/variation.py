@@ -69,7 +69,9 @@ def vary(
     if "rows summing to 1" in keep:
         return Domain.of("simplex").draw(rng, shape, kind).astype(x.dtype)
     low, high, rms = float(base.min()), float(base.max()), float(np.sqrt((base**2).mean())) or 1.0
-    if "integers" in keep:
+    if "integers" in keep and kind == "origin" and low <= 0 <= high:
+        fresh = np.zeros(shape)
+    elif "integers" in keep:
         fresh = rng.integers(round(low), max(round(high), round(low) + 1) + 1, shape).astype(np.float64)
         fresh = tie(rng, fresh) if kind == "ties" else fresh
     elif "all >= 0" in keep:
@@ -78,7 +80,7 @@ def vary(
         fresh = range_of(x.dtype, harden(rng, fresh, above_zero(kind, keep), positive=True), kind)
     else:
         drawn = full(rng, shape) if kind == "random" else short(rng, shape)
-        fresh = range_of(x.dtype, harden(rng, drawn * _two_power(rms), kind), kind)
+        fresh = range_of(x.dtype, harden(rng, drawn * _two_power(rms), above_zero(kind, keep)), kind)
     if "symmetric" in keep and len(shape) > 1 and shape[-1] == shape[-2]:
         fresh = np.triu(fresh) + np.swapaxes(np.triu(fresh, 1), -1, -2)
     if "sorted" in keep:
@@ -87,8 +89,10 @@ def vary(
 
 
 def above_zero(kind: str, keep: frozenset[str]) -> str:
-    """What is above zero stays so: no zeros are planted in it."""
-    return "small" if "all > 0" in keep and kind in ("zeros", "whole") else kind
+    """What is above zero stays so, and what is sorted has a range: no zeros are planted in it."""
+    if kind == "origin" and "sorted" in keep:
+        return "drawn"
+    return "small" if "all > 0" in keep and kind in ("zeros", "whole", "origin") else kind
 
 
 def _two_power(scale: float) -> float:
@@ -98,8 +102,10 @@ def _two_power(scale: float) -> float:
 
 def range_of(dtype: np.dtype[Any], fresh: Array, kind: str) -> Array:
     """Hard values that float16, whose largest number is exp(11), can work with: a tenth of the size, 1/64 at least."""
-    if dtype != np.float16 or kind not in ("saturated", "extreme", "small"):
+    if dtype != np.float16 or kind not in ("saturated", "extreme", "small", "moderate"):
         return fresh
+    if kind == "moderate":
+        return np.where(np.abs(fresh) > 8, fresh / 8, fresh)
     if kind == "small":
         return np.where(np.abs(fresh) < 2.0**-6, np.copysign(2.0**-6, fresh) * (fresh != 0), fresh)
     return np.where(np.abs(fresh) > 8, np.copysign(8.0, fresh), fresh)

@@ -54,7 +54,8 @@ def test_what_a_point_has_is_seen_and_every_variation_keeps_it(x, words):
         fresh = vary(np.random.default_rng(1), x, kind, structure(x))
         assert fresh.shape == x.shape
         assert fresh.dtype == x.dtype
-        assert words <= structure(fresh) | {"integers"}
+        # zeros alone are symmetric as well, and too plain to be called so
+        assert words <= structure(fresh) | {"integers"} | ({"symmetric"} if not fresh.any() else set())
     if "integers" in words:
         assert (fresh == np.round(fresh)).all()
 
@@ -257,7 +258,7 @@ def test_a_declaration_is_drawn_over_shapes_static_values_and_domain():
     assert all((s.inputs[0] > 0).all() for s in samples)
     kinds = {s.shape_kind.split(" ")[0] for s in samples}
     assert kinds == {"distinct", "square", "one", "ones", "free"}
-    assert {s.kind for s in samples} == set(VALUES)
+    assert {s.kind for s in samples} == set(VALUES) - {"origin"}  # what is positive is never zero
     label = samples[0].label
     assert label.startswith("0:random n=")
     assert f"k={samples[0].static['k']}" in label
@@ -282,3 +283,22 @@ def test_a_sample_is_made_again_at_other_sizes(source):
     assert {n for n in smaller.inputs[0].shape} == {2}
     assert smaller.kind == sample.kind
     assert smaller.static == sample.static
+
+
+def test_zeros_alone_and_moderate_values_take_the_inputs_in_turn():
+    point = (X, RNG.normal(size=(4, 2)))
+    for source in (given(point), given(point, shapes=AFFINE), given(lambda rng: (rng.normal(size=(3, 4)), point[1]))):
+        samples = drawn(source, 20)
+        zero = [tuple(not x.any() for x in s.inputs) for s in samples if s.kind == "origin"]
+        assert set(zero) == {(True, False), (False, True)}
+        sizes = [[np.abs(x).min() >= 2 and np.abs(x).max() <= 60 for x in s.inputs] for s in samples]
+        assert {tuple(s) for s, m in zip(sizes, samples, strict=True) if m.kind == "moderate"} == {
+            (True, False),
+            (False, True),
+        }
+
+
+@pytest.mark.parametrize("inputs", [(X,), lambda rng: (rng.normal(size=(3, 4)),)], ids=["point", "sampler"])
+@pytest.mark.parametrize("options", [{}, {"shapes": "x: n d -> z: n d"}], ids=["one shape", "shapes"])
+def test_twenty_samples_hold_every_kind(inputs, options):
+    assert {*VALUES, "given"} - {s.kind for s in drawn(given(inputs, **options), 20)} <= {"random"}

@@ -1,0 +1,68 @@
+"""Wrong rules that hide where few samples look, and right ones and bad input that a checker may stumble over."""
+
+import numpy as np
+import pytest
+
+import gradproof
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(4, 3))
+ROWS = {"shapes": "x: n d -> y: n d"}
+
+
+def sigmoid(x):
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+def softplus(x):
+    return np.logaddexp(0.0, x)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("options", [{}, ROWS], ids=["one point", "shapes"])
+@pytest.mark.parametrize("threshold", [5, 10, 15])
+def test_an_approximation_beyond_a_threshold_is_seen(threshold, options, seed):
+    def wrong(u, x):
+        return u * np.where(x > threshold, 1.0, sigmoid(x))
+
+    assert gradproof.check_vjp(softplus, wrong, (X,), seed=seed, **options).refused
+    assert gradproof.check_vjp(softplus, lambda u, x: u * sigmoid(x), (X,), seed=seed, **options).ok
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("options", [{}, ROWS], ids=["one point", "shapes"])
+def test_an_edge_that_lies_too_low_is_seen(options, seed):
+    def relu6(x):
+        return np.clip(x, 0, 6)
+
+    assert gradproof.check_vjp(relu6, lambda u, x: u * ((x > 0) & (x < 5)), (X,), seed=seed, **options).refused
+    assert gradproof.check_vjp(relu6, lambda u, x: u * ((x > 0) & (x < 6)), (X,), seed=seed, **options).ok
+
+
+@pytest.mark.parametrize("point", [X[0], X], ids=["row", "matrix"])
+def test_an_array_of_zeros_alone_is_a_sample(point):
+    def length(x):
+        return np.linalg.norm(x)
+
+    assert gradproof.check_grad(length, lambda x: x / np.linalg.norm(x), (point,)).refused
+    right = gradproof.check_grad(length, lambda x: x / (np.linalg.norm(x) or 1.0), (point,))
+    assert right.ok, right
+
+
+@pytest.mark.parametrize("zero", [0, 1])
+def test_every_input_is_zero_alone_while_the_others_are_not(zero):
+    def forward(x, w):
+        return np.tanh(x @ w)
+
+    def right(u, x, w):
+        inner = u * (1 - np.tanh(x @ w) ** 2)
+        return inner @ w.T, x.T @ inner
+
+    def wrong(u, *point):
+        return right(u, *point) if point[zero].any() else tuple(np.zeros_like(x) for x in point)
+
+    point = (X, RNG.normal(size=(3, 2)))
+    for options in ({}, {"shapes": "x: n d, w: d m -> y: n m"}):
+        assert gradproof.check_vjp(forward, wrong, point, **options).refused
+        assert gradproof.check_vjp(forward, right, point, **options).ok
+    assert gradproof.check_vjp(forward, wrong, lambda rng: tuple(rng.normal(size=x.shape) for x in point)).refused
