@@ -39,9 +39,6 @@ def crew(root: Path, workers: int, options: Mapping[str, Any], cache: bool = Tru
 
     options: of `check`; cache: whether compiled programs are kept.
     """
-    if not workers:
-        yield _nobody
-        return
     with _one_thread():
         pool = multiprocessing.get_context("spawn").Pool(workers, _begin, (cache,))
     try:
@@ -56,10 +53,11 @@ def share(
     hand: Callable[[str], Any],
     workers: int,
     own: Callable[[Equation], Result],
-    done: Callable[[str, Result], None],
+    done: Callable[[str, Result, bool], None],
     meanwhile: Callable[[], None] | None = None,
 ) -> None:
-    """Every equation checked once, here by `own` or by a worker; `done` is told of each as it comes.
+    """Every equation checked once, here by `own` or by a worker; `done` is told of each as it comes, and
+    whether it was checked here.
 
     meanwhile: what this process does first, while the workers are at the longest. What a check raises in a worker is
     raised here.
@@ -80,15 +78,11 @@ def share(
         hand_out()
         if left:
             equation = left.pop()
-            done(equation.name, own(equation))
+            done(equation.name, own(equation), True)
         elif out:
             next(iter(out.values())).wait(0.05)
         for name in [name for name, answer in out.items() if answer.ready()]:
-            done(name, out.pop(name).get())
-
-
-def _nobody(name: str) -> Any:
-    raise AssertionError(f"there is no worker to check {name}")
+            done(name, out.pop(name).get(), False)
 
 
 def _begin(cache: bool) -> None:

@@ -62,18 +62,28 @@ def check_all(
         at(equation.name)
         return check(equation, references=project.reference(equation.name), **options)
 
+    def done(name: str, result: Result, here: bool) -> None:
+        found[name] = result
+        if not here:
+            at(name)
+
+    def besides() -> None:
+        if meanwhile is not None:
+            at("the rest")
+            meanwhile()
+
     workers = 0 if first_failure else (workers_for(len(equations)) if jobs is None else jobs) - 1
     try:
-        with progress(len(equations), quiet) as at, crew(project.root, workers, options, cache) as hand:
+        with progress(len(equations) + (meanwhile is not None), quiet) as at:
             if workers:
-                share(equations, hand, workers, own, found.__setitem__, meanwhile)
+                with crew(project.root, workers, options, cache) as hand:
+                    share(equations, hand, workers, own, done, besides)
             else:
                 for equation in equations:
                     found[equation.name] = own(equation)
                     if first_failure and found[equation.name].refused:
                         return run
-                if meanwhile is not None:
-                    meanwhile()
+                besides()
         run.complete = True
     except KeyboardInterrupt:
         run.interrupted = True

@@ -56,18 +56,18 @@ class Waiting:
 def test_workers_take_the_longest_and_this_process_the_shortest():
     found = {}
     chosen = [PROJECT.equations[name] for name in ("sigmoid", "cnn_softmax", "relu", "deep_relu_softmax")]
-    crew.share(chosen, Waiting, 1, lambda equation: "ours", found.__setitem__)
+    crew.share(chosen, Waiting, 1, lambda equation: "ours", lambda name, *rest: found.update({name: rest}))
     assert found == {
-        "cnn_softmax": "theirs",
-        "deep_relu_softmax": "theirs",
-        "sigmoid": "ours",
-        "relu": "ours",
+        "cnn_softmax": ("theirs", False),
+        "deep_relu_softmax": ("theirs", False),
+        "sigmoid": ("ours", True),
+        "relu": ("ours", True),
     }
 
 
 def test_what_a_worker_raises_is_raised_here():
     with pytest.raises(ValueError, match="the worker's own"):
-        crew.share(CHOSEN[1:2], Waiting, 1, lambda equation: "ours", {}.__setitem__)
+        crew.share(CHOSEN[1:2], Waiting, 1, lambda equation: "ours", lambda *told: None)
 
 
 def test_how_many_are_worth_while(monkeypatch):
