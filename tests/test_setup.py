@@ -28,6 +28,7 @@ BESIDES = {
     "gradproof/oracles/jax.py": {"jax"},
     "gradproof/frameworks.py": {"torch", "jax"},  # asks first whether the framework is there at all
     "gradproof/pytest_plugin.py": {"pytest"},
+    "gradproof/tested.py": {"pytest"},  # runs a project's own tests, when it has nothing else
     "gradproof/oracles/compilation.py": {"jax", "jaxlib"},
     "gradproof/oracles/ball*.py": {"flint"},
     "gradproof/oracles/dual.py": {"flint"},
