@@ -66,3 +66,36 @@ def test_every_input_is_zero_alone_while_the_others_are_not(zero):
         assert gradproof.check_vjp(forward, wrong, point, **options).refused
         assert gradproof.check_vjp(forward, right, point, **options).ok
     assert gradproof.check_vjp(forward, wrong, lambda rng: tuple(rng.normal(size=x.shape) for x in point)).refused
+
+
+@pytest.mark.parametrize("ends", [(0.001, 0.999), (0.0, 1.0)])
+@pytest.mark.parametrize("options", [{}, {"shapes": "p: n d, t: n d -> z: n d"}], ids=["one point", "shapes"])
+def test_a_derivative_clipped_near_the_ends_of_an_interval_is_seen(options, ends):
+    def loss(p, t):
+        return -(t * np.log(p) + (1 - t) * np.log1p(-p))
+
+    def right(u, p, t):
+        return u * (p - t) / (p * (1 - p)), None
+
+    def clipped(u, p, t):
+        return u * (p - t) / np.maximum(p * (1 - p), 1e-2), None
+
+    point = (RNG.uniform(0.2, 0.8, (4, 3)), RNG.uniform(0.2, 0.8, (4, 3)))
+    options = {**options, "domain": {"p": ends, "t": "probability"}, "constant": "t"}
+    assert gradproof.check_vjp(loss, clipped, point, **options).refused
+    assert gradproof.check_vjp(loss, right, point, **options).ok
+
+
+BUFFERS = {}
+
+
+def test_a_buffer_that_every_call_fills_anew_is_seen():
+    def doubled(u, x):
+        out = BUFFERS.setdefault(x.shape, np.empty_like(x))
+        out[...] = 2 * u
+        return out
+
+    result = gradproof.check_vjp(lambda x: 2 * x, doubled, (X,))
+    assert result.refused
+    assert any(v.check == "state" and "buffer" in v.note for v in result.verdicts)
+    assert gradproof.check_vjp(lambda x: 2 * x, lambda u, x: 2 * u, (X,)).ok

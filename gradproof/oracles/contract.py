@@ -141,13 +141,13 @@ class Contract:
             seen.append((f"the gradient of {names[i]!r}", g))
 
     def state(self) -> Iterator[Breach]:
-        """Another point in between, forward and backward: the answer must not depend on what came before."""
+        """Another point and cotangent in between, forward and backward: no answer may depend on what came before."""
         trial = self.trial
         other = tuple(self.other(x) for x in trial.sample.inputs)
         try:
             kept = trial.pull()
             trial.subject.value(other, trial.sample.static)
-            trial.pull(inputs=other)
+            trial.pull(self._second(), other)
             trial.subject.value(other, trial.sample.static)
         except Exception:  # the other point may lie outside what the forward or the rule takes
             return
