@@ -1,7 +1,7 @@
 """Where points are drawn: the domain of an input, in one word, an interval or a callable.
 
     real   positive   probability (open interval, and 0 and 1 on purpose)   simplex   onehot (rows, last axis)
-    labels(c)   (lo, hi)   callable(rng, shape) -> array
+    labels(c)   (lo, hi) with both ends   callable(rng, shape) -> array
 
 Numbers are short (multiples of 1/16 where the domain allows it), so that a failure can be read.
 """
@@ -131,13 +131,20 @@ class Domain:
 
     def _interval(self, rng: np.random.Generator, shape: tuple[int, ...], kind: str, sizes: dict[str, int]) -> Array:
         low, high = self.low, self.high
+        width = high - low if self._bounded else 1.0
+        near = width * 10.0 ** -rng.uniform(1.5, 9, shape)
         if self._bounded:
-            x = low + (high - low) * rng.integers(1, 64, shape) / 64
+            x = low + width * (rng.random(shape) if kind == "random" else rng.integers(1, 64, shape) / 64)
         elif np.isfinite(low) or np.isfinite(high):
             away = moderate(rng, shape) if kind == "moderate" else np.abs(short(rng, shape))
             x = low + away if np.isfinite(low) else high - away
         else:
             return self._real(rng, shape, kind, sizes)
+        lower = np.isfinite(low) & (~np.isfinite(high) | (rng.random(shape) < 0.5))
+        if kind in ("small", "saturated", "extreme"):
+            x = plant(rng, x, np.where(lower, low + near, high - near), 8, 2)
+        if kind == "edge":
+            x = plant(rng, x, np.where(lower, low, high))
         if low < 0 < high and kind in ("zeros", "origin"):
             return plant(rng, x, 0.0) if kind == "zeros" else np.zeros(shape)
         return tie(rng, x) if kind == "ties" else x

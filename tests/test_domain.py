@@ -126,3 +126,15 @@ def test_planting_touches_at_least_one_entry_and_not_all():
         assert 1 <= changed <= 3
     assert plant(rng, np.zeros(0), 1.0).size == 0
     assert harden(rng, np.zeros(0), "zeros").size == 0
+
+
+@pytest.mark.parametrize("ends", [(0.001, 0.999), (-2.0, 3.0), (1.0, np.inf), (-np.inf, 0.0)])
+def test_the_ends_of_an_interval_and_what_lies_next_to_them_are_drawn(ends):
+    for k, kind in enumerate(("small", "saturated", "extreme") * 4):
+        domain, rng = Domain.of(ends), np.random.default_rng(k)
+        x = domain.draw(rng, (4, 6), kind)
+        assert domain.contains(x)
+        away = np.minimum(x - ends[0], ends[1] - x)
+        assert 0 < away.min() < 1e-2
+    edges = np.concatenate([domain.draw(np.random.default_rng(k), (4, 6), "edge") for k in range(8)])
+    assert all((edges == end).any() for end in ends if np.isfinite(end))

@@ -315,7 +315,10 @@ VALUES = {
     "zeros": (unless(lambda x: (x == 0).any()), {"zeros", "origin", "whole", "saturated"}),
     "ties": (unless(lambda x: x.size > 2 and len(np.unique(x)) == 1 + x.size // 2), None),
     "extreme": (unless(lambda x: np.abs(x).max() > 700), None),
-    "whole": (unless(lambda x: x.size > 2 and np.array_equal(x, np.round(x)) and np.abs(x).max() < 10), {"whole", "origin"}),
+    "whole": (
+        unless(lambda x: x.size > 2 and np.array_equal(x, np.round(x)) and np.abs(x).max() < 10),
+        {"whole", "origin"},
+    ),
     "saturated": (unless(lambda x: 30 < np.abs(x).max() < 100), {"saturated", "extreme", "moderate"}),
     "negative": (unless(lambda x: x.size > 2 and x.max() < 0), None),
     "small": (unless(lambda x: x.size > 2 and np.abs(x).max() < 1e-2), {"small", "origin"}),
