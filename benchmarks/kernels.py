@@ -277,7 +277,7 @@ def _memory_table(records: Sequence[dict[str, Any]]) -> str:
         mine, theirs = (record["bytes"][who] / 2**20 for who in ("numpy", "torch"))
         if theirs >= 1:  # a gradient that PyTorch returns as a view is none of the work
             what = f"{record['name']} {record['what']}"
-            mark = "**" if mine > MEMORY * theirs else ""
+            mark = "**" if round(mine / theirs, 1) > MEMORY else ""
             said = f"{mine:.0f} MB | {theirs:.0f} MB | {mark}{mine / theirs:.1f}{mark}"
             lines.append(f"| {what} | {record['dtype']} | {said} |")
     return "\n".join(lines)

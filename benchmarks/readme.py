@@ -4,9 +4,11 @@ report   an excerpt of `gradproof report`: some equations and the summary, witho
 own      `gradproof check` of the functions that README shows above the block
 claims   how the paper's claims came out, and its genuine errors in groups
 power    the tables of benchmarks/power.json
+bench    the tables of benchmarks/bench.json
 
 `python -m benchmarks.readme power --power FILE ...` first takes the figures of FILE, which `python -m benchmarks.power
 --json FILE` wrote, into benchmarks/power.json: several files of one and the same corpus are joined, tool by tool.
+`bench --bench FILE ...` takes those of `gradproof bench --json FILE` into benchmarks/bench.json, in the same way.
 """
 
 import argparse
@@ -178,6 +180,34 @@ def tables(read: dict[str, list[dict[str, Any]]]) -> list[str]:
 # ---- bench
 
 
+def take_times(files: list[Path]) -> None:
+    """Join the figures of these files; where two have the same, the later file's. A record a line."""
+    kept: dict[str, Any] = {}
+    joined: dict[str, dict[str, Any]] = {}
+    for file in files:
+        for part, found in json.loads(file.read_text(encoding="utf-8")).items():
+            if isinstance(found, list) and part != "settings":
+                joined.setdefault(part, {}).update((_which(record), _rounded(record)) for record in found)
+            elif part == "machine":
+                kept[part] = found
+    lines = [f'"{part}": {json.dumps(found)}' for part, found in kept.items()]
+    for part, records in joined.items():
+        rows = ",\n ".join(json.dumps(record, allow_nan=False) for record in records.values())
+        lines.append(f'"{part}": [\n {rows}\n]')
+    TIMES.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def _which(record: dict[str, Any]) -> str:
+    """What a record is of: all of it that is no figure."""
+    return json.dumps({k: v for k, v in record.items() if isinstance(v, str | int) and k != "floor"})
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _rounded(v) for k, v in value.items()}
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
 def bench() -> str:
     """The tables of the kept figures: the first of each benchmark as it is, the others folded."""
     from benchmarks.__main__ import shown as tables_of
@@ -204,13 +234,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.readme", description=str(__doc__).split("\n\n")[0])
     parser.add_argument("blocks", nargs="*", metavar="BLOCK", help=f"of {', '.join(BLOCKS)} (default: all)")
     parser.add_argument("--power", nargs="+", type=Path, default=[], metavar="FILE", help="take these figures first")
+    parser.add_argument("--bench", nargs="+", type=Path, default=[], metavar="FILE", help="take these times first")
     parser.add_argument("--note", default="", help="a sentence to stand above these figures")
     arguments = parser.parse_args()
     if unknown := set(arguments.blocks) - set(BLOCKS):
         parser.error(f"no block is named {', '.join(sorted(unknown))}; choose from {', '.join(BLOCKS)}")
     if arguments.power:
         take(arguments.power, arguments.note)
-    for name in arguments.blocks or (["power"] if arguments.power else BLOCKS):
+    if arguments.bench:
+        take_times(arguments.bench)
+    taken = [*["power"] * bool(arguments.power), *["bench"] * bool(arguments.bench)]
+    for name in arguments.blocks or taken or BLOCKS:
         made = BLOCKS[name]()
         readme = README.read_text(encoding="utf-8")
         README.write_text(_marked(name).sub(lambda m, made=made: m[1] + made + m[3], readme), encoding="utf-8")

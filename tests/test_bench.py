@@ -220,12 +220,9 @@ def started(monkeypatch):
 def test_it_runs_in_the_checkout_and_hands_on_its_options_and_code(started, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     started.code = 5
-    options = ["--quick", "--no-compile", "--only", "dense", "--only", "relu", "--threads", "2", "--json", "kept.json"]
-    assert run(["bench", "kernels", *options]) == 5
-    assert started.words[1:4] == ["-m", "benchmarks", "kernels"]
-    assert started.words[4:] == [
-        *("--threads", "2", "--only", "dense", "--only", "relu", "--quick", "--no-compile", "--json", str(tmp_path / "kept.json"))
-    ]
+    options = ["--threads", "2", "--only", "dense", "--only", "relu", "--quick", "--no-compile"]
+    assert run(["bench", "kernels", "--json", "kept.json", *options]) == 5
+    assert started.words[1:] == ["-m", "benchmarks", "kernels", *options, "--json", str(tmp_path / "kept.json")]
     assert (started.cwd / "benchmarks" / "kernels.py").is_file()
 
 
@@ -279,6 +276,23 @@ def test_what_it_cannot_do_it_says_in_one_line(untouched, capsys, words, code, s
     assert bench.main(words) == code
     (line,) = [line for line in capsys.readouterr().err.splitlines() if not line.endswith("kernels:")]
     assert said in line
+
+
+def test_figures_of_several_runs_are_joined_the_later_ones_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(readme, "TIMES", tmp_path / "bench.json")
+    early = {"machine": race.machine(), "settings": [], "kernels": [record(), record(what="backward")]}
+    late = {**early, "kernels": [record(seconds=seconds(numpy=7.123456e-6))]}
+    for name, figures in (("early", early), ("late", late)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(figures), encoding="utf-8")
+    readme.take_times([tmp_path / "early.json", tmp_path / "late.json"])
+    kept = json.loads(readme.TIMES.read_text(encoding="utf-8"))
+    assert [(one["what"], one["seconds"]["numpy"]) for one in kept["kernels"]] == [
+        ("forward", 7.123e-6),
+        ("backward", 3e-5),
+    ]
+    lines = readme.bench().splitlines()
+    assert "| convolution forward | 1x1x28x28 6x1x5x5 | 7.12 µs |" in "\n".join(lines)
+    assert lines.index("<details>") > lines.index("| NumPy's time | to reach | median | largest | within |")
 
 
 def test_the_figures_in_readme_are_those_of_the_file():
