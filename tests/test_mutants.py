@@ -14,6 +14,7 @@ from gradproof.config import find_project
 from gradproof.errors import InputError
 from gradproof.mutants import equivalent, limits, score
 from gradproof.mutants.faults import plant_in
+from gradproof.mutants.judged import Judged, silent
 from gradproof.mutants.plant import Sources, same_program
 from gradproof.mutants.session import Session
 
@@ -205,6 +206,20 @@ def test_a_session_kills_and_what_a_declaration_misses_one_that_imports_it_may_n
     # `scale` is run by the other file alone
     assert told["return 2 * x"][1].startswith("quarters: ")
     assert told["return x"][0] == "survived"
+
+
+def test_what_the_screen_kills_a_whole_check_refuses(folder):
+    """The screen is as strict as a check, and no stricter."""
+    project = find_project()
+    sources = Sources(project.equations, project.files)
+    judged = Judged(project.equations["halves"], {}, examples=3)
+    told = set()
+    for mutant in sources.all["halves"].mutants():
+        with sources.planted("halves", mutant) as equation, silent():
+            screened, whole = judged.screen(equation), judged.whole(equation)
+        assert (screened is None) == (whole is None), mutant.now
+        told.add(screened is None)
+    assert told == {True, False}
 
 
 def test_a_mark_is_believed_only_where_nothing_refuses(folder):
