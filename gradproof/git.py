@@ -42,7 +42,7 @@ def repository(folder: Path, revision: str = "HEAD") -> Repository:
     except FileNotFoundError:
         raise InputError(f"--changed asks git what changed, and there is no git; install it, {WITHOUT}") from None
     except InputError as error:
-        raise InputError(f"--changed asks git what changed, and {folder} is {error}; {WITHOUT}") from None
+        raise InputError(f"--changed asks git what changed, and {folder} is {error}; see to that, {WITHOUT}") from None
     shallow = _git(top, "rev-parse", "--is-shallow-repository").strip() == "true"
     deeper = "this checkout is shallow, fetch the rest: git fetch --unshallow (actions/checkout: fetch-depth: 0)"
     if not _answers(top, "rev-parse", "--verify", "--quiet", "HEAD"):

@@ -293,7 +293,7 @@ def test_an_unknown_revision_is_told(checkout, revision):
 
 def test_no_git_no_repository_no_commit_and_another_history_are_told(checkout, tmp_path_factory, monkeypatch):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    with pytest.raises(InputError, match="in no git repository; or check everything"):
+    with pytest.raises(InputError, match="in no git repository; see to that, or check everything"):
         repository(elsewhere)
     git(elsewhere, "init", "-q")
     with pytest.raises(InputError, match="has no commit yet"):

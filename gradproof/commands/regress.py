@@ -84,9 +84,11 @@ def command(
     if not quiet:
         lines = f"{len(now.entries)} lines of {len(now.equations)} equations"
         lines += f" and {len(now.claims)} claims" if now.claims else ""
+        told = f"{count} regression{'s' * (count != 1)}"
         measure_them = "not measured in this run (gradproof mutants --json mutants.json)"
-        click.echo(f"Mutation scores: {f'{len(scores)} compared' if scores else measure_them}.")
-        click.echo(f"{lines} compared: {f'{count} regressions' if count else 'nothing got worse'}.")
+        if found.project is not None:
+            click.echo(f"Mutation scores: {f'{len(scores)} compared' if scores else measure_them}.")
+        click.echo(f"{lines} compared: {told if count else 'nothing got worse'}.")
     return 1 if count else 0
 
 
