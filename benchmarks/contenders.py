@@ -8,11 +8,11 @@ step       one step of gradient descent: the loss, the gradients of the paramete
 
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from benchmarks.cases import Case
 from benchmarks.race import threads
 from gradproof.equation import Equation, Variant
 from reference.networks import NETWORKS
@@ -22,18 +22,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Tasks = dict[str, Callable[[], Any]]
 RATE = 1e-9  # so small that PyTorch, which changes its parameters in place, stays where it is
 FRAMEWORKS = ("torch", "compile", "jax")
-
-
-@dataclass(frozen=True)
-class Case:
-    """One operation or network at one size: the variant of its declaration, sizes by symbol, static values."""
-
-    name: str
-    size: str  # small or large
-    sizes: dict[str, int]
-    variant: int = 0
-    static: dict[str, Any] = field(default_factory=dict)
-    shapes: tuple[tuple[int, ...], ...] = ()  # of the inputs, where the declaration draws narrower ones
 
 
 class Problem:

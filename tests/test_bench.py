@@ -137,6 +137,7 @@ def test_a_framework_that_cannot_is_named_with_its_reason(monkeypatch):
     assert [one["what"] for one in found] == ["forward", "backward"]
     assert found[0]["absent"] == {"compile": "RuntimeError: no compiler here"}
     assert set(found[0]["seconds"]) == {"floor", "numpy"}
+    assert kernels.tables(found)[-1] == "Not measured: compile of relu: RuntimeError: no compiler here."
     assert len(said) == 2
 
 
@@ -186,6 +187,13 @@ def test_what_is_held_to_nothing_is_neither():
     alone = record(seconds={"floor": 1e-5, "numpy": 3e-5})
     assert kernels.reached(alone) is None  # no framework to be held to
     assert kernels.reached(record(name="flatten", seconds=seconds(floor=1e-8))) is None
+
+
+def test_rows_are_told_apart_by_their_shapes():
+    shapes = [kernels._shapes(contenders.Problem(case, "float32").inputs) for case in kernels.CASES]
+    rows = [(case.name, shape) for case, shape in zip(kernels.CASES, shapes, strict=True)]
+    assert len(set(rows)) == len(rows)
+    assert ("chain_rule", "3840 3840 3840") in rows
 
 
 def test_forward_and_backward_together_are_their_sum():
