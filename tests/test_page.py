@@ -140,13 +140,12 @@ def test_a_strangers_text_is_text_and_his_softmax_is_not_the_papers(wrong):
 
 def test_the_papers_claims_stand_as_printed_beside_put_right(tmp_path, monkeypatch):
     from gradproof.claims import check as claims
-    from gradproof.run import Run
 
     whole = claims.check_paper
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("gradproof.run.check_all", lambda *a, **k: Run([], True))
+    monkeypatch.setattr("gradproof.selection.select", lambda equations, *rest: [equations["tanh"]])
     monkeypatch.setattr(claims, "check_paper", lambda **options: whole(("eq-8", "eq-9"), **options))
-    run(["report", "--html", str(tmp_path / "r.html"), "-q"])
+    run(["report", "--oracle", "contract", "--examples", "1", "--html", str(tmp_path / "r.html"), "-q"])
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     Reader(page)
     (held,) = re.findall(r'<article class="claim holds" id="c-eq-8".*?</article>', page, re.DOTALL)
@@ -155,6 +154,9 @@ def test_the_papers_claims_stand_as_printed_beside_put_right(tmp_path, monkeypat
     assert "Put right" in refuted
     assert "the minus sign is missing" in refuted
     assert "printed gives -0.6931; true is 0.6931" in refuted
+    errors = page[page.index("The genuine errors") : page.index('data-for="claim"')]
+    assert "The loss is printed without its minus sign" in errors
+    assert re.findall('href="#(.*?)"', errors) == ["c-eq-9"]
 
 
 def test_ctrl_c_among_the_pictures_keeps_those_that_were_drawn(tmp_path, monkeypatch, capsys):

@@ -13,7 +13,6 @@ from gradproof.claims import check as claims
 from gradproof.cli import run
 from gradproof.report import body, closing, exit_code, heading, spans, summarize
 from gradproof.rows import ORACLES, rows
-from gradproof.run import Run
 from gradproof.verdict import WORDS
 
 
@@ -169,7 +168,8 @@ def some_claims(monkeypatch, tmp_path):
     """A report of the paper in which every equation takes no time, and three claims are all."""
     whole = claims.check_paper
     monkeypatch.chdir(Path(__file__).parents[1])
-    monkeypatch.setattr("gradproof.run.check_all", lambda *a, **k: Run([result(*settled(), name="dense")], True))
+    monkeypatch.setattr("gradproof.selection.select", lambda equations, *rest: [equations["dense"]])
+    monkeypatch.setattr("gradproof.checking.check", lambda *a, **k: result(*settled(), name="dense"))
     monkeypatch.setattr(claims, "check_paper", lambda **options: whole(("eq-8", "eq-9", "eq-10"), **options))
     return tmp_path / "report.json"
 

@@ -34,7 +34,7 @@ def render(outcome: Outcome) -> str:
         wrongs=cards.wrongs(outcome),
         cards=made,
         claims=rows,
-        claim_words=cards.claim_words(),
+        mistakes=cards.mistakes(outcome),
         covered=covered,
         resolutions=cards.resolutions(made),
         again=cards.again(outcome),

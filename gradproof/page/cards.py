@@ -16,9 +16,8 @@ from pygments import highlight
 from pygments.formatters.html import HtmlFormatter
 from pygments.lexers.python import PythonLexer
 
-from gradproof.claims.judge import VERDICTS, Finding
-from gradproof.claims.report import NAMES as CLAIM_NAMES
-from gradproof.claims.report import example, number, wrong
+from gradproof.claims.judge import Finding
+from gradproof.claims.report import errors, example, number, wrong
 from gradproof.equation import Equation
 from gradproof.origin import origin
 from gradproof.outcome import Outcome
@@ -206,9 +205,11 @@ def _numbers(finding: Finding) -> str:
     return f"{taken}printed gives {given}; true is {number(shown.true)}"
 
 
-def claim_words() -> dict[str, str]:
-    """Verdict on a claim -> as a sentence ends."""
-    return dict(zip(VERDICTS, CLAIM_NAMES, strict=True))
+def mistakes(outcome: Outcome) -> list[tuple[str, list[str]]]:
+    """The genuine errors in groups, the most serious first: what is wrong, and the ids of the claims."""
+    if outcome.paper is None:
+        return []
+    return [(title, [f.claim.id for f in found]) for title, found in errors(outcome.paper, outcome.findings)]
 
 
 def resolutions(made: Sequence[Card]) -> tuple[float, float] | None:

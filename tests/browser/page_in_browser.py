@@ -210,6 +210,14 @@ def test_a_link_opens_its_card_and_a_button_all_of_them(visit):
     assert page.locator(".card[open]").count() == 0
 
 
+def test_a_link_to_a_claim_brings_it_back_where_a_filter_took_it_away(visit):
+    page = visit("right")
+    page.locator("#claims input").fill("nothing at all")
+    assert shown(page, "claim") == []
+    page.locator(".mistakes a", has_text="eq-9").click()
+    assert shown(page, "claim") == ["c-eq-9"]
+
+
 def test_formulas_are_laid_out_in_the_pages_own_font(visit):
     page = visit("right")
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")

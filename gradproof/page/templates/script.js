@@ -43,7 +43,7 @@ for (const form of document.querySelectorAll(".tools")) {
 function follow() {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!target) return;
-  target.removeAttribute("data-away");
+  for (let at = target; at; at = at.parentElement) at.removeAttribute("data-away");
   if (target.localName === "details") target.open = true;
   target.scrollIntoView();
 }
