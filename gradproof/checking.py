@@ -254,6 +254,8 @@ def _trials(subject: Subject, source: Declared | Given, count: int, dropped: lis
         )
     empty = source.empty(count)
     trial = None if empty is None or count < 4 else try_trial(subject, empty)
+    if empty is not None and count >= 4 and trial is None:
+        dropped.append(empty)
     return trials if trial is None else [*trials, trial]
 
 
