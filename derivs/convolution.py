@@ -116,7 +116,7 @@ def maps(z):
 
 def forward(x, k, b, *, stride=1, pad=0):
     (rows, columns), (f, c, p, q) = steps(x, k, stride, pad), k.shape
-    z = np.empty((len(x), f, rows * columns), dtype=x.dtype)
+    z = np.empty((len(x), f, rows * columns), dtype=np.result_type(x, k, b))
     for some in blocks(x, k, pad, rows, columns):
         np.matmul(k.reshape(f, c * p * q), patches(x[some], k, stride, pad), out=z[some])
         z[some] += b[:, None]

@@ -11,9 +11,7 @@ from gradproof import Equation
 
 
 def forward(w, g, alpha):
-    z = -alpha * g
-    z += w
-    return z
+    return -alpha * g + w  # in this order NumPy adds w in place
 
 
 def backward(z_bar, z, w, g, alpha):

@@ -10,7 +10,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from derivs import convolution, dense, dense_column, max_pool
+from derivs import convolution, dense, dense_column, gradient_descent, max_pool
 from tests.test_derivs import MODULES, NETWORKS, each, names, samples
 
 SHAPES = [(3, 2, 7, 6), (1, 1, 5, 5), (2, 3, 4, 9), (0, 2, 5, 5), (2, 0, 5, 5)]
@@ -56,6 +56,14 @@ def test_convolution_is_its_plain_form(blocks, shape, stride, pad, dtype):
     np.testing.assert_allclose(found["x"], x_bar, **close)
     np.testing.assert_allclose(found["k"], k_bar, **close)
     assert {z.dtype, *(gradient.dtype for gradient in found.values())} == {np.dtype(dtype)}
+
+
+def test_inputs_of_two_dtypes_meet_in_the_wider_one():
+    x, k, b = drawn((2, 1, 4, 4), np.float32), drawn((1, 1, 2, 2)), drawn((1,), np.complex128)
+    assert convolution.forward(x, k, b).dtype == np.complex128
+    np.testing.assert_allclose(convolution.forward(x, k, b), convolution.plain(x, k, b), rtol=1e-6)
+    w, g, alpha = drawn((3,)), drawn((3,), np.float32), np.asarray(0.5, dtype=np.float32)
+    assert gradient_descent.forward(w, g, alpha).dtype == np.float64
 
 
 def test_convolution_keeps_what_is_not_finite_to_itself():
