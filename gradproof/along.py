@@ -71,7 +71,7 @@ def judge(
             settled |= word == "subgradient"
     if not settled and not quiet and bench.seen > 2:
         settled = proof.judge(bench, trial, i, got, dtype, moves)
-    if not settled and not quiet and not bench.failed(trial, i):
+    if not settled and not quiet and not bench.failed(trial, i) and rounded.inside(bench, trial, i) > 0:
         rounded.judge(bench, trial, i, got)
     return settled
 
@@ -112,7 +112,8 @@ def _refuse(
     only[found.index] = 1.0
     if not confirmed(trial, i, found, bench.rounding(trial, i, got, moves, only, dtype)):
         return "undecided"
-    if found.expected == 0 and rounded.inside(bench, trial, i):
+    tread = rounded.inside(bench, trial, i) if found.expected == 0 or trial.sample.kind not in REGULAR else 0.0
+    if tread and (found.expected == 0 or tread >= rounded.WIDE):
         return "undecided"
     hull = kinks.hull_of(bench, trial)
     if hull is not None and hull.kinked.any():

@@ -87,7 +87,7 @@ class Bench:
     verdicts: list[Verdict] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     passed: list[tuple[Trial, int]] = field(default_factory=list)
-    treads: dict[str, bool] = field(default_factory=dict)
+    treads: dict[str, float] = field(default_factory=dict)
     seen: int = 0
     refused_balls: int = 0
 

@@ -32,6 +32,14 @@ def half_step(x):
     return np.tanh(x.astype(np.float16)).astype(x.dtype)
 
 
+def half_gram(x):
+    return (x.astype(np.float16) @ x.astype(np.float16).T).astype(x.dtype)
+
+
+def half_gram_vjp(u, x):
+    return u @ x + u.T @ x
+
+
 def single_step(x):
     return (np.sin(x).astype(np.float32) + np.float32(100)).astype(np.float64) - 100
 
@@ -193,6 +201,8 @@ RIGHT = {
     "fraction": (lambda x: x - np.floor(x), elementwise(np.ones_like), normal(4, 3), {}),
     "quantised": (lambda x: np.round(x * 8) / 8, elementwise(np.zeros_like), (point(4, 3),), {}),
     "float16 step": (half_step, elementwise(lambda x: 1 - np.tanh(x) ** 2), normal(4, 3), {}),
+    "float16 step, saturated": (half_step, elementwise(lambda x: 1 - np.tanh(x) ** 2), (5 * point(4, 3),), {}),
+    "float16 product": (half_gram, half_gram_vjp, normal(4, 3), {}),
     "float32 step, offset": (single_step, elementwise(np.cos), normal(3), {}),
     "cancelled 1e8": (lambda x: (1e8 + np.sin(x)) - 1e8, elementwise(np.cos), normal(3), {}),
     "x log x at 1e-30": (
@@ -248,6 +258,7 @@ WRONG = {
     "zero for a fraction": (lambda x: x - np.floor(x), elementwise(np.zeros_like), normal(4, 3)),
     "sign at 1e8": (lambda x: (1e8 + np.sin(x)) - 1e8, elementwise(lambda x: -np.cos(x)), normal(3)),
     "half too much, float16 step": (half_step, elementwise(lambda x: 1.5 * (1 - np.tanh(x) ** 2)), normal(4, 3)),
+    "sign, float16 step": (half_step, elementwise(lambda x: np.tanh(x) ** 2 - 1), normal(4, 3)),
     "all tied maxima": (windows_max, lambda u, x: windows_max_vjp(u, x, shares=True), (np.zeros((4, 4)),)),
     "two at relu's zero": (relu, elementwise(lambda x: np.where(x == 0, 2.0, x > 0)), (np.zeros((5, 5)),)),
     "below relu's zero": (relu, elementwise(lambda x: np.where(x == 0, -0.5, x > 0)), (point(4, 3),)),
@@ -266,7 +277,6 @@ WRONG = {
 
 # what the judge still gets wrong: strict, so that mending it takes the name off this list
 OPEN = {
-    "sign, float32 step": "undecided, although the wider steps resolve the sign",
 }
 
 

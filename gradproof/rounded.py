@@ -1,0 +1,141 @@
+"""A forward that is rounded inside, to float16 or float32, stands still at fine steps: coarse ones give its slope.
+
+    S(h) = (phi(h) - phi(-h)) / 2h        R(h) = (4 S(h/2) - S(h)) / 3        error of R about q / h + its change with h
+
+where q is the first movement of phi, its grain. An entry at which the forward stands still has the derivative 0, or,
+where the standing still is rounding, the slope that the coarse steps agree on. What is neither is wrong; a gradient
+that is one of the two stays undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradproof.bench import REGULAR, Bench, Failure, Figures
+from gradproof.slope import Slope
+from gradproof.subject import Array
+from gradproof.trial import Trial
+
+NOTE = "the forward stands still at fine steps: it is rounded inside, and judged at the steps where it moves"
+# steps of the entry's own size at which the forward has to stand still: finer than the grain of float32
+STILL = (2.0**-30, 2.0**-27)
+# the steps that a slope is taken from: below them any rounding is finer than float32's
+COARSE = 2.0 ** -np.arange(1, 21)
+SAFETY = 4.0
+# an error has to be so many times what the coarse steps leave open
+CLEAR = 2.0
+MOST_ENTRIES, MOST_SAMPLES, MOST_LEARNT = 4, 6, 8
+# a step function such as floor has few heights within the size of its argument
+TREADS = 12
+# treads as wide as float16's: differences at planted points are of no use
+WIDE = 2.0**-14
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """The slope that coarse steps agree on, and how far it may be off."""
+
+    value: float
+    bound: float
+
+
+def judge(bench: Bench, trial: Trial, i: int, got: Array) -> bool:
+    """Refuses a gradient whose largest entries no reading of a rounded forward allows; True where it did.
+
+    At regular points only: where outputs are of very different size the coarse grain of one hides the rest.
+    """
+    if bench.seen > MOST_SAMPLES or trial.sample.kind not in REGULAR:
+        return False
+    g = np.asarray(got, np.float64).reshape(-1)
+    x = np.asarray(trial.work.sample.inputs[i], np.float64).reshape(-1)
+    wrong: list[tuple[int, Coarse]] = []
+    asked = [int(k) for k in np.argsort(-np.abs(g) * (x != 0))[:MOST_ENTRIES] if g[k] != 0 and x[k] != 0]
+    for n, k in enumerate(asked):
+        found = coarse(trial, i, k, abs(float(x[k])))
+        if found is None:
+            return False
+        if min(abs(g[k] - found.value), abs(g[k])) > CLEAR * found.bound:
+            wrong.append((k, found))
+        elif n and not wrong:
+            return False
+    if len(wrong) < min(2, len(asked)) or not wrong:
+        return False
+    k, found = wrong[0]
+    index, error = np.unravel_index(k, got.shape), abs(float(g[k]) - found.value)
+    expected = np.array(got, np.float64)
+    expected[index] = found.value
+    v = np.zeros(got.shape)
+    v[index] = 1.0
+    ray = Slope(*((found.value, found.bound) * 3))
+    bench.say(trial, i, "differences", "vjp", "differs", Figures(error, found.bound), NOTE)
+    bench.failures.append(Failure(trial, i, "differences", "vjp", NOTE, got, expected, v, ray, error, found.bound))
+    return True
+
+
+def inside(bench: Bench, trial: Trial, i: int) -> float:
+    """The narrowest tread that the forward stands on at regular points, as a share of an entry; 0 where it moves.
+
+    On treads, 0 is no derivative that one could insist on. Learnt once a check, at the first regular point that asks.
+    """
+    name = trial.sample.names[i]
+    if name not in bench.treads:
+        if trial.sample.kind not in REGULAR:
+            return 0.0
+        sizes = np.abs(np.asarray(trial.work.sample.inputs[i], np.float64)).reshape(-1)
+        ranks = np.linspace(0, sizes.size - 1, MOST_LEARNT).astype(int)
+        chosen = dict.fromkeys(int(k) for k in np.argsort(sizes)[ranks] if sizes[k] > 0)
+        bench.treads[name] = max((_tread(trial, i, k, float(sizes[k])) for k in chosen), default=0.0)
+    return bench.treads[name]
+
+
+def _tread(trial: Trial, i: int, k: int, size: float) -> float:
+    """The shortest step that moves a forward which stands still at fine ones and takes many heights at coarse ones."""
+    moved = _entry(trial, i, k, size)
+    if any(moved(s * t) != 0 for t in STILL for s in (1, -1)):
+        return 0.0
+    moves = np.array([[moved(s * t) for t in COARSE] for s in (1, -1)])
+    if not np.isfinite(moves).all() or np.unique(moves[moves != 0]).size < TREADS:
+        return 0.0
+    return float(COARSE[(moves != 0).any(0)].min())
+
+
+def coarse(trial: Trial, i: int, k: int, size: float) -> Coarse | None:
+    """The slope at one entry from coarse steps; None where the forward moves at fine ones, or they do not agree."""
+    moved = _entry(trial, i, k, size)
+    if any(moved(s * t) != 0 for t in STILL for s in (1, -1)):
+        return None
+    right, left = np.array([moved(t) for t in COARSE]), -np.array([moved(-t) for t in COARSE])
+    moves = np.abs(np.concatenate([right, left]))
+    if not np.isfinite(moves).all() or not moves.any():
+        return None
+    grain = float(moves[moves > 0].min())
+    two_sided, gap = (right + left) / (2 * COARSE), (right - left) / COARSE
+    smooth = (4 * two_sided[1:] - two_sided[:-1]) / 3
+    kinked = np.abs(2 * gap[1:] - gap[:-1]) / 2
+    change = np.abs(np.diff(smooth))
+    # each against its neighbours on both sides: one agreement may be luck
+    error = np.maximum(change[1:], change[:-1]) + kinked[1:-1] + grain / COARSE[2:-1]
+    best, bounds = int(np.argmin(error)), SAFETY * error
+    values = smooth[1:-1]
+    # other steps that contradict it, and have a claim: over long steps the slope of a wave is small, and sure of it
+    apart = np.abs(values - values[best])
+    disputed = float(np.where(apart > bounds + bounds[best], apart + bounds, 0.0).max())
+    return Coarse(float(values[best]) / size, max(float(bounds[best]), disputed) / size)
+
+
+def _entry(trial: Trial, i: int, k: int, size: float) -> Callable[[float], float]:
+    """t -> <u, f(x + t size e_k) - f(x)>; NaN outside what the forward takes."""
+    v = np.zeros(np.size(trial.sample.inputs[i]))
+    v[k] = size
+    phi = trial.work.ray({i: v.reshape(np.shape(trial.sample.inputs[i]))})
+
+    def moved(t: float) -> float:
+        try:
+            return float(phi(t)[0])
+        except Exception:  # any exception of a stranger's forward
+            return float("nan")
+
+    return moved
