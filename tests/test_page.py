@@ -1,5 +1,6 @@
 """The page: whole, self-contained, what is wrong first, nothing of a stranger's text taken for markup."""
 
+import html
 import html.parser
 import json
 import re
@@ -106,6 +107,12 @@ def test_a_card_has_formula_source_verdicts_shapes_and_pictures(paper):
         assert card.count("<figure>") == (5 if name == "single_layer" else 4), name
     assert "Loss while training" in cards["single_layer"]
     assert 'data-kind="kink"' in cards["relu"]
+
+
+def test_the_source_on_the_page_is_the_file_line_by_line(paper):
+    shown = re.search(r'aria-label="Source of tanh">(.*?)</pre>', paper, re.DOTALL)[1]
+    text = html.unescape(re.sub(r"<[^>]*>", "", shown))
+    assert text == (ROOT / "derivs" / "tanh.py").read_text(encoding="utf-8").rstrip()
 
 
 def test_the_top_says_the_answer_the_seed_and_how_to_run_it_again(paper):

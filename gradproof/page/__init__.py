@@ -27,7 +27,7 @@ def render(outcome: Outcome) -> str:
     rows = list(cards.claim_rows(outcome))
     template = _environment().get_template("page.html.jinja")
     covered = {number: card.name for card in reversed(made) for number in card.numbers}
-    text = template.render(
+    made = template.render(
         outcome=outcome,
         headline=headline(outcome),
         counts=tally(outcome),
@@ -43,7 +43,7 @@ def render(outcome: Outcome) -> str:
         style=_part("style.css").replace("FONT", _font()),
         script=_part("script.js"),
     )
-    return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
+    return str(made)
 
 
 @cache
@@ -54,6 +54,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters["figure"] = _figure
     environment.filters["ulps"] = _ulps
