@@ -184,6 +184,23 @@ def test_ctrl_c_among_the_pictures_keeps_those_that_were_drawn(tmp_path, monkeyp
     assert json.loads(Path(files[1]).read_text(encoding="utf-8"))["complete"] is False
 
 
+def test_a_picture_that_cannot_be_drawn_is_said_and_costs_no_report(tmp_path, monkeypatch, capsys):
+    """A folder called networks, with what no lesson fits: it is no network with a loss."""
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.gradproof]\ndeclarations = ["networks/*.py"]\nreferences = ["refs.py"]\n', encoding="utf-8"
+    )
+    (tmp_path / "networks").mkdir()
+    (tmp_path / "networks" / "sine.py").write_text(HOSTILE % "1", encoding="utf-8")
+    text = "import torch\nREFERENCES = {'sine': {'torch': torch.sin}}\n"
+    (tmp_path / "refs.py").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert run(["report", *QUICK, "--html", "r.html", "-q"]) == 0
+    page = Path("r.html").read_text(encoding="utf-8")
+    Reader(page)
+    assert "The loss could not be drawn: IndexError" in page
+    assert "Taylor remainder" in page
+
+
 def test_only_the_page_needs_what_draws_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     for name in [name for name in sys.modules if name.startswith("gradproof.page")]:

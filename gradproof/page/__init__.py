@@ -27,7 +27,7 @@ def render(outcome: Outcome) -> str:
     rows = list(cards.claim_rows(outcome))
     template = _environment().get_template("page.html.jinja")
     covered = {number: card.name for card in reversed(made) for number in card.numbers}
-    made = template.render(
+    text = template.render(
         outcome=outcome,
         headline=headline(outcome),
         counts=tally(outcome),
@@ -43,7 +43,7 @@ def render(outcome: Outcome) -> str:
         style=_part("style.css").replace("FONT", _font()),
         script=_part("script.js"),
     )
-    return str(made)
+    return str(text)
 
 
 @cache

@@ -35,13 +35,13 @@ def losses(
     network: Equation, references: Mapping[str, Callable[..., Any]], seed: int
 ) -> Losses | None:
     """Train for one epoch; None where no framework has the same forward."""
+    if not {"torch", "jax"} & set(references):
+        return None
     plan = lesson(network, seed, images=made)
     gradients: dict[str, Gradient] = {"numpy": training.by_hand(network, plan.static)}
     for name, vjp in (("torch", torch.vjp), ("jax", jax.vjp)):
         if name in references:
             gradients[name] = training.by_autograd(vjp, references[name], plan.static)
-    if len(gradients) == 1:
-        return None
     seen: dict[str, list[float]] = {name: [] for name in gradients}
     (last,) = training.train(
         {name: _noted(gradient, seen[name]) for name, gradient in gradients.items()},

@@ -40,22 +40,44 @@ def draw(outcome: Outcome, at: Callable[[str], None]) -> Iterator[tuple[str, lis
 
 
 def _of_result(outcome: Outcome, equation: Equation, result: Result) -> Iterator[Picture]:
+    for part in (_loss, _steps, _errors, _heat):
+        try:
+            yield from part(outcome, equation, result)
+        except Exception as error:  # a stranger's functions are called anew: a picture less, and the report stays whole
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            yield Picture("No picture", "", f"{TITLES[part.__name__]} could not be drawn: {said}")
+
+
+TITLES = {
+    "_loss": "The loss",
+    "_steps": "Steps and remainder",
+    "_errors": "Errors in ulps",
+    "_heat": "|got - expected|",
+}
+
+
+def _loss(outcome: Outcome, equation: Equation, result: Result) -> Iterator[Picture]:
     references = outcome.project.reference(result.name)
-    if result.name in outcome.project.networks and references and not result.refused:
-        trained = losses(equation, references, outcome.seed)
-        if trained:
-            apart = ", ".join(f"{name} {_figure(value)}" for name, value in trained.difference.items())
-            text = (
-                f"{trained.parameters} parameters, one start, the same {len(trained.losses['numpy'])} batches of made "
-                "images. NumPy is the wide line, PyTorch the narrow, JAX the dashes. At the end the parameters are "
-                f"apart by, relatively: {apart}."
-            )
-            yield Picture("Loss while training", figures.loss_figure(trained), text)
+    trained = losses(equation, references, outcome.seed) if result.name in outcome.project.networks else None
+    if trained:
+        apart = ", ".join(f"{name} {_figure(value)}" for name, value in trained.difference.items())
+        text = (
+            f"{trained.parameters} parameters, one start, the same {len(trained.losses['numpy'])} batches of made "
+            "images. NumPy is the wide line, PyTorch the narrow, JAX the dashes. At the end the parameters are "
+            f"apart by, relatively: {apart}."
+        )
+        yield Picture("Loss while training", figures.loss_figure(trained), text)
+
+
+def _steps(outcome: Outcome, equation: Equation, result: Result) -> Iterator[Picture]:
     name = _input_of(result)
     found = ladder(equation, result, outcome.seed, name) if name else None
     if found:
         yield Picture("Error against step size", figures.steps_figure(found), _read_steps(found))
         yield Picture("Taylor remainder", figures.taylor_figure(found), _read_taylor(found))
+
+
+def _errors(outcome: Outcome, equation: Equation, result: Result) -> Iterator[Picture]:
     by_oracle = {
         NAMES.get(oracle, oracle): ulps
         for oracle in SHOWN
@@ -63,17 +85,19 @@ def _of_result(outcome: Outcome, equation: Equation, result: Result) -> Iterator
     }
     if by_oracle:
         yield Picture("Errors in ulps", figures.ulps_figure(by_oracle), _read_ulps(by_oracle))
-    map_ = heat(equation, result, outcome.seed, references)
-    if map_:
-        largest = float(np.nanmax(map_.error))
-        size = " x ".join(str(n) for n in map_.shape) or "one number"
-        where = f", at [{', '.join(str(n) for n in map_.at)}]" if map_.shape else ""
+
+
+def _heat(outcome: Outcome, equation: Equation, result: Result) -> Iterator[Picture]:
+    found = heat(equation, result, outcome.seed, outcome.project.reference(result.name))
+    if found:
+        size = " x ".join(str(n) for n in found.shape) or "one number"
+        where = f", at [{', '.join(str(n) for n in found.at)}]" if found.shape else ""
         text = (
-            f"d/d{map_.name} ({size}) on its worst sample, {map_.label}, against {map_.oracle}: at most "
-            f"{_figure(largest)}, {_figure(float(np.nanmax(map_.ulps)))} ulps of its largest entry{where}. "
-            "Darker is larger; what is equal to the last bit stays blank."
+            f"d/d{found.name} ({size}) on its worst sample, {found.label}, against {found.oracle}: at most "
+            f"{_figure(float(np.nanmax(found.error)))}, {_figure(float(np.nanmax(found.ulps)))} ulps of its largest "
+            f"entry{where}. Darker is larger; what is equal to the last bit stays blank."
         )
-        yield Picture("|got - expected|", figures.heat_figure(map_), text)
+        yield Picture("|got - expected|", figures.heat_figure(found), text)
 
 
 def _input_of(result: Result) -> str:
