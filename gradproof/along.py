@@ -60,7 +60,7 @@ def judge(
                 beside(bench, trial, "beside")
             settled |= kinks.judge(bench, trial, i, gradients, figures)
         elif error <= room:
-            if ray.bound <= RESOLVED * size:
+            if ray.bound <= RESOLVED * size < np.inf:
                 bench.say(trial, i, "differences", "vjp", "agrees", figures)
                 settled = True
         elif np.isfinite(room) and not (quiet and ray.bound > SHARP * size):

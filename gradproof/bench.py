@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from gradproof.oracles.autodiff import Answer, Autodiff
-from gradproof.sample import is_float
+from gradproof.sample import is_float, unit
 from gradproof.slope import Slope, directions, slope
 from gradproof.subject import Array, Subject
 from gradproof.tolerance import ROUNDINGS, SCALE_ROUNDINGS, eps, name_of
-from gradproof.trial import Trial
+from gradproof.trial import Trial, try_trial
 from gradproof.verdict import Verdict
 
 # points that no hard value was planted in: they set the scale that the hard ones are judged on
 REGULAR = ("given", "random", "drawn")
 # regular points whose slopes teach the scale where there is no reference
 TEACHERS = 2
+# an input whose typical entry is larger lies where an activation is saturated: planted values reach what is not
+FAR = 64.0
+# norms whose squares float64 holds in full
+SQUARED = (1e-140, 1e140)
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class Bench:
     scales: dict[str, float] = field(default_factory=dict)
     reach: dict[str, float] = field(default_factory=dict)
     learned: dict[str, int] = field(default_factory=dict)
+    near: dict[str, float] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     passed: list[tuple[Trial, int]] = field(default_factory=list)
@@ -130,6 +135,28 @@ class Bench:
                 ray = slope(trial, {i: v}, refine=False)
                 if np.isfinite(ray.bound) and v.any():
                     self.grow(name, abs(ray.value) / norm(v))
+        if trial.sample.index == 0:
+            self._learn_near(trial)
+
+    def _learn_near(self, trial: Trial) -> None:
+        """The typical entry at a point of the common size, where the check's own are far larger: planted ones are not.
+
+        Of tanh at 1e6 the gradient is 0, and 1 - tanh(x)^2 at a planted 18 is still off by an eps of 1.
+        """
+        work, far = trial.work, {}
+        inputs = list(work.sample.inputs)
+        for i in work.sample.wrt:
+            size = unit(inputs[i])
+            if size > FAR:
+                far[i] = inputs[i] = inputs[i] / np.asarray(inputs[i]).dtype.type(size)
+        other = try_trial(self.subject, replace(work.sample, inputs=tuple(inputs))) if far else None
+        if other is None or any(a.shape != b.shape for a, b in zip(other.values, work.values, strict=True)):
+            return
+        for i in far:
+            v = directions(other, i, other.sample.rng(31), 1)[0]
+            ray = slope(other, {i: v}, refine=False)
+            if np.isfinite(ray.bound):
+                self.near[other.sample.names[i]] = abs(ray.value) / norm(v)
 
     def grow(self, name: str, size: float) -> None:
         if np.isfinite(size):
@@ -146,6 +173,7 @@ class Bench:
         """
         scale = max(self.scales.get(name, 0.0), self._floor(trial, name) if floor else 0.0)
         if trial.sample.kind not in REGULAR:
+            scale = max(scale, self.near.get(name, 0.0))
             for argument, size in trial.reaches:
                 scale *= max(1.0, size / max(self.reach.get(argument, 0.0), 1.0))
         if trial.sample.kind == "small" and name in trial.sample.names:
@@ -173,8 +201,14 @@ class Bench:
 
 
 def norm(v: Array) -> float:
-    """The Euclidean norm of all entries."""
-    return float(np.sqrt((np.asarray(v, np.float64) ** 2).sum()))
+    """The Euclidean norm of all entries, also where their squares overflow or vanish."""
+    found = float(np.sqrt((np.asarray(v, np.float64) ** 2).sum()))
+    if SQUARED[0] < found < SQUARED[1]:
+        return found
+    largest = float(np.max(np.abs(np.asarray(v, np.float64)), initial=0.0))
+    if largest == 0 or not np.isfinite(largest):
+        return largest
+    return largest * float(np.sqrt(((np.asarray(v, np.float64) / largest) ** 2).sum()))
 
 
 def typical(values: Array, scale: float = 0.0) -> float:

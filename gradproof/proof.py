@@ -53,6 +53,8 @@ def judge(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype[Any], 
     size = typical(got, bench.scale(trial, i)) * typical(v)
     figures = Figures(error, room, room / size, error / (eps(dtype) * max(norm((np.abs(got) + movement) * v), 1e-300)))
     right = error <= room
+    if not np.isfinite(room):
+        return False
     if not right:
         ray = slope(trial, {i: v})
         if abs(float((got.astype(np.float64) * v).sum()) - ray.value) <= ray.bound <= 1e-3 * error:
