@@ -14,6 +14,8 @@ from gradproof.trial import Trial
 
 # two gradients this close, relatively, may both be right where neither differences nor balls can tell them apart
 HAIR = 1e-2
+# and so may two that are this close by the check's typical gradient: what is left of terms that cancel is rounding
+HAIR_OF_SCALE = 2.0**-30
 
 
 def judge(bench: Bench, trial: Trial, i: int, got: Array, framework: str, truth: Truth, gradients: Gradients) -> str:
@@ -22,7 +24,8 @@ def judge(bench: Bench, trial: Trial, i: int, got: Array, framework: str, truth:
     expected = np.asarray(truth.answer.gradients[trial.sample.wrt.index(i)], np.float64)
     scale = bench.scale(trial, i)
     bound = allowed(expected, truth.movement[i], scale, dtype, truth.deviation[i])
-    known = np.isfinite(expected) & (np.abs(expected) <= largest(dtype))
+    # a framework that has no number of its own in this dtype, at an entry, leaves that entry open
+    known = np.isfinite(expected) & (np.abs(expected) <= largest(dtype)) & ~np.isnan(bound)
     if not known.any():
         note = f"{kinks.FRAMEWORKS[framework]} gradient is not finite here"
         bench.say(trial, i, framework, "vjp", "undecided", note=note)
@@ -74,6 +77,11 @@ def _adjudicate(
         room, gap = ray.bound + 64 * eps(np.asarray(gradients[i]).dtype) * spread, abs(mine - theirs)
         if abs(mine - ray.value) <= room < abs(theirs - ray.value) and ray.bound < 0.1 * gap:
             return "differences", "agrees", f"{theirs_} gradient is not the derivative here, yours is"
+        off, scale = np.abs(got - expected)[wrong], float(bench.scale(trial, i))
+        near = float(np.max(off)) <= HAIR_OF_SCALE * scale
+        away = f"{theirs_} gradient is {float(np.max(off)):.0e} away"
+        if near and room < abs(mine - ray.value) <= 2 * abs(theirs - ray.value):
+            return framework, "undecided", f"{away}, and no nearer to the slope than yours"
         if abs(mine - ray.value) > room and ray.bound < 0.3 * gap:
             # another framework may have made the same choice at a kink inside
             chosen = kinks.choice(bench, trial, i, got)
@@ -81,10 +89,9 @@ def _adjudicate(
                 return framework, "subgradient", f"{chosen} {kinks.COMPOSED}"
             return framework, "differs", ""
         # a hair's breadth between two small numbers, finer than the forward's own rounding lets a slope be known
-        share = float(np.max(np.abs(got - expected)[wrong] / np.abs(expected)[wrong]))
-        if share <= HAIR and abs(mine - ray.value) <= ray.bound and ray.bound > 0.3 * gap:
-            note = f"{theirs_} gradient is {share:.0e} away, less than the forward's rounding resolves"
-            return framework, "undecided", note
+        share = float(np.max(off / np.abs(expected)[wrong]))
+        if (near or share <= HAIR) and abs(mine - ray.value) <= ray.bound and ray.bound > 0.3 * gap:
+            return framework, "undecided", f"{away}, less than the forward's rounding resolves"
     if proof.sides_with(bench, trial, i, v, got, expected):
         return "ball", "agrees", f"{theirs_} gradient is further from the proved derivative than yours"
     hull = kinks.hull_of(bench, trial)

@@ -147,8 +147,8 @@ class Given:
     def _takes(self, i: int, kind: str) -> bool:
         if i in self.domains:
             return self.domains[i].takes(kind)
-        fixed = {"values 0/1", "a permutation", "rows summing to 1", "sorted"}
-        fixed |= {"all > 0"} if kind == "origin" else {"integers"}
+        fixed = {"values 0/1", "a permutation", "rows summing to 1"}
+        fixed |= {"all > 0"} if kind == "origin" else {"integers", "sorted"}
         return not self.keep.get(i, frozenset()) & fixed
 
     def _sizes(self, point: tuple[Any, ...]) -> Mapping[str, int]:
@@ -171,9 +171,8 @@ class Given:
         keep = self.keep.get(i, frozenset())
         if keep & {"values 0/1", "a permutation", "rows summing to 1", "symmetric", "sorted", "integers"}:
             return freeze(x)
-        return range_of(
-            x.dtype, harden(rng, x.astype(np.float64), above_zero(kind, keep), "all >= 0" in keep), kind
-        ).astype(x.dtype)
+        kind = above_zero(kind, keep)
+        return range_of(x.dtype, harden(rng, x.astype(np.float64), kind, "all >= 0" in keep), kind).astype(x.dtype)
 
     def _vary(
         self,

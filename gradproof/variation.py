@@ -68,6 +68,7 @@ def vary(
         return rng.permutation(int(np.prod(shape))).reshape(shape).astype(x.dtype)
     if "rows summing to 1" in keep:
         return Domain.of("simplex").draw(rng, shape, kind).astype(x.dtype)
+    kind = above_zero(kind, keep)
     low, high, rms = float(base.min()), float(base.max()), float(np.sqrt((base**2).mean())) or 1.0
     if "integers" in keep and kind == "origin" and low <= 0 <= high:
         fresh = np.zeros(shape)
@@ -77,10 +78,10 @@ def vary(
     elif "all >= 0" in keep:
         spread = (low, high) if high > low else (0.5 * high, 1.5 * high or 1.0)
         fresh = spread[0] + (spread[1] - spread[0]) * rng.integers(1, 64, shape) / 64
-        fresh = range_of(x.dtype, harden(rng, fresh, above_zero(kind, keep), positive=True), kind)
+        fresh = range_of(x.dtype, harden(rng, fresh, kind, positive=True), kind)
     else:
         drawn = full(rng, shape) if kind == "random" else short(rng, shape)
-        fresh = range_of(x.dtype, harden(rng, drawn * _two_power(rms), above_zero(kind, keep)), kind)
+        fresh = range_of(x.dtype, harden(rng, drawn * _two_power(rms), kind), kind)
     if "symmetric" in keep and len(shape) > 1 and shape[-1] == shape[-2]:
         fresh = np.triu(fresh) + np.swapaxes(np.triu(fresh, 1), -1, -2)
     if "sorted" in keep:
@@ -89,9 +90,7 @@ def vary(
 
 
 def above_zero(kind: str, keep: frozenset[str]) -> str:
-    """What is above zero stays so, and what is sorted has a range: no zeros are planted in it."""
-    if kind == "origin" and "sorted" in keep:
-        return "drawn"
+    """What is above zero stays so: no zeros are planted in it."""
     return "small" if "all > 0" in keep and kind in ("zeros", "whole", "origin") else kind
 
 

@@ -39,7 +39,7 @@ def test_an_edge_that_lies_too_low_is_seen(options, seed):
     assert gradproof.check_vjp(relu6, lambda u, x: u * ((x > 0) & (x < 6)), (X,), seed=seed, **options).ok
 
 
-@pytest.mark.parametrize("point", [X[0], X], ids=["row", "matrix"])
+@pytest.mark.parametrize("point", [X[0], X, np.sort(X[0])], ids=["row", "matrix", "sorted"])
 def test_an_array_of_zeros_alone_is_a_sample(point):
     def length(x):
         return np.linalg.norm(x)
@@ -99,3 +99,63 @@ def test_a_buffer_that_every_call_fills_anew_is_seen():
     assert result.refused
     assert any(v.check == "state" and "buffer" in v.note for v in result.verdicts)
     assert gradproof.check_vjp(lambda x: 2 * x, lambda u, x: 2 * u, (X,)).ok
+
+
+def test_an_entry_that_the_narrow_reference_has_no_number_for_is_left_open():
+    torch = pytest.importorskip("torch")
+    point = (np.abs(RNG.normal(size=(4, 3))) + 0.1).astype(np.float16)
+
+    for seed in range(4):
+        options = {"torch": torch.reciprocal, "domain": "positive", "seed": seed}
+        right = gradproof.check_vjp(lambda x: 1 / x, lambda u, x: -u / x**2, (point,), **options)
+        assert right.ok, right
+        assert not any(np.isnan(v.bound) for v in right.verdicts)
+        assert gradproof.check_vjp(lambda x: 1 / x, lambda u, x: -u / x, (point,), **options).refused
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_terms_that_cancel_are_given_the_rounding_of_the_terms(seed):
+    torch = pytest.importorskip("torch")
+
+    def length(v):
+        return np.sqrt((v * v).sum(1))
+
+    def right(u, v, g):
+        along = (u * v).sum(1)
+        return (g / length(v))[:, None] * (u - v * (along / (v * v).sum(1))[:, None]), along / length(v)
+
+    def wrong(u, v, g):
+        along = (u * v).sum(1)
+        return (g / length(v))[:, None] * (u - v * (along / length(v))[:, None]), along / length(v)
+
+    def forward(v, g):
+        return g[:, None] * v / length(v)[:, None]
+
+    def framework(v, g):
+        return g[:, None] * v / torch.linalg.vector_norm(v, dim=1)[:, None]
+
+    point = (RNG.normal(size=(3, 4)) + 6, RNG.normal(size=3))
+    for options in ({}, {"torch": framework}):
+        options = {"shapes": "v: n d, g: n -> y: n d", "seed": seed, **options}
+        assert gradproof.check_vjp(forward, right, point, **options).ok
+        assert gradproof.check_vjp(forward, wrong, point, **options).refused
+
+
+SQUARE = (lambda x: x**2, lambda u, x: 2 * u * x)
+
+
+@pytest.mark.parametrize("size", [1e-320, 1e-300, 1e-200, 1e-100, 1e100, 1e150])
+def test_points_at_the_ends_of_the_range_are_judged_or_left_open(size):
+    assert not gradproof.check_vjp(*SQUARE, (X * size,)).refused
+    wrong = gradproof.check_vjp(SQUARE[0], lambda u, x: 2.001 * u * x, (X * size,))
+    assert not wrong.ok
+    assert all(np.isfinite(v.bound) for v in wrong.verdicts if v.word == "agrees")
+    triple = gradproof.check_vjp(lambda x: 3 * x, lambda u, x: 3 * u, (X * size,))
+    assert not triple.refused
+
+
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e9, 1e30])
+def test_a_scale_is_learnt_where_something_happens(size):
+    right = gradproof.check_vjp(np.tanh, lambda u, x: u * (1 - np.tanh(x) ** 2), (X * size,))
+    assert right.ok, right
+    assert gradproof.check_vjp(np.tanh, lambda u, x: u * (1 - np.tanh(x) ** 3), (X * size,)).refused

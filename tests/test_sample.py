@@ -54,8 +54,8 @@ def test_what_a_point_has_is_seen_and_every_variation_keeps_it(x, words):
         fresh = vary(np.random.default_rng(1), x, kind, structure(x))
         assert fresh.shape == x.shape
         assert fresh.dtype == x.dtype
-        # zeros alone are symmetric as well, and too plain to be called so
-        assert words <= structure(fresh) | {"integers"} | ({"symmetric"} if not fresh.any() else set())
+        # zeros alone are symmetric and sorted as well, and too plain to be called so
+        assert words <= structure(fresh) | {"integers"} | (set() if fresh.any() else {"symmetric", "sorted"})
     if "integers" in words:
         assert (fresh == np.round(fresh)).all()
 
