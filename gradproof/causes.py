@@ -113,7 +113,7 @@ def _collect(bench: Bench, failure: Failure, evidence: Evidence) -> Iterator[str
         yield "nonlinear"
         return
     if failure.oracle == "kink":
-        yield from _hard_values(failure)
+        yield from _hard(bench, failure)
     conditions = list(_conditions(bench))
     yield from _whole(evidence)
     if any(f.check == "nonlinear" for f in bench.failures):
@@ -124,7 +124,7 @@ def _collect(bench: Bench, failure: Failure, evidence: Evidence) -> Iterator[str
     if failure.oracle == "kink":
         yield "kink"
     if not conditions:
-        yield from _hard_values(failure)
+        yield from _hard(bench, failure)
     yield "missing_term"
 
 
@@ -157,7 +157,11 @@ def _whole(e: Evidence) -> Iterator[str]:
     if expected is None:
         if e.single():
             yield "one_entry"
+        elif e.multiple is not None:
+            yield from _named(e.multiple, e)
         return
+    if e.of_an_earlier_point():
+        yield "second_call"
     if e.explains(-expected):
         yield "sign"
     yield from _multiple(e, expected)
@@ -194,20 +198,26 @@ def _whole(e: Evidence) -> Iterator[str]:
 
 
 def _multiple(e: Evidence, expected: Array) -> Iterator[str]:
-    g, sizes = e.got, e.sizes
+    g = e.got
     square = float((expected * expected).sum())
     if not square:
         return
     ratio = float((g * expected).sum()) / square
     if abs(ratio - 1) < 1e-12 or not e.explains(ratio * expected):
         return
-    if abs(ratio + 1) < 1e-9:
+    yield from _named(ratio, e)
+
+
+def _named(ratio: float, e: Evidence) -> Iterator[str]:
+    """What a constant factor is: a sign, a size that was divided by or should be, or just a factor."""
+    if abs(ratio + 1) < 1e-6:
+        yield "sign"
         return
-    for n in _products(sizes):
+    for n in _products(e.sizes):
         if n > 1 and min(abs(ratio * n - 1), abs(ratio / n - 1), abs(ratio * n + 1), abs(ratio / n + 1)) < 1e-6:
             yield "mean_for_sum"
             break
-    if g.size > 1 or round(ratio, 6) in (0.5, 2.0):
+    if e.got.size > 1 or round(ratio, 6) in (0.5, 2.0):
         yield "factor"
 
 
@@ -280,6 +290,13 @@ def _parts(e: Evidence) -> Iterator[str]:
             yield "at_saturation"
         if e.at_activation():
             yield "activation_for_preactivation"
+
+
+def _hard(bench: Bench, failure: Failure) -> Iterator[str]:
+    """Hard values at the failure, of which every other failing sample has some too."""
+    failing = {id(f.trial): f.trial for f in bench.failures if f.trial.sample.kind not in ("turned", "beside")}
+    shared = [_properties(t) for t in failing.values()]
+    yield from (name for name in _hard_values(failure) if all(p[name] for p in shared))
 
 
 def _hard_values(failure: Failure) -> Iterator[str]:

@@ -72,11 +72,11 @@ def conclude(bench: Bench, trials: list[Trial], source: Declared | Given, count:
     return result
 
 
-def _size(failure: Failure) -> tuple[bool, bool, int]:
-    """What makes a failure plain: a regular point, a gradient of more than one entry, few entries in all."""
+def _size(failure: Failure) -> tuple[bool, bool, bool, int]:
+    """What makes a failure plain: a regular point, no tie, a gradient of more than one entry, few entries in all."""
     sizes = [int(np.size(x)) for x in failure.trial.sample.inputs]
     single = failure.position is not None and sizes[failure.position] < 2
-    return (failure.trial.sample.kind not in REGULAR, single, sum(sizes))
+    return (failure.trial.sample.kind not in REGULAR, failure.oracle == "kink", single, sum(sizes))
 
 
 def _choose(failures: list[Failure]) -> Failure | None:
@@ -220,16 +220,20 @@ def _which(bench: Bench, failure: Failure) -> str:
     if failure.position is None or failure.got is None:
         return ""
     e = Evidence(bench, failure)
-    if e.expected is None or e.expected.shape != e.got.shape or not e.expected.any():
+    if e.expected is None and e.multiple is not None:
+        ratio = e.multiple
+    elif e.expected is None or e.expected.shape != e.got.shape or not e.expected.any():
         return ""
-    ratio = float((e.got * e.expected).sum() / (e.expected**2).sum())
+    else:
+        ratio = float((e.got * e.expected).sum() / (e.expected**2).sum())
     sample = failure.trial.sample
     axes = {
         f"{n}.shape[{a}]": s
         for n, x in zip(sample.names, sample.inputs, strict=True)
         for a, s in enumerate(np.shape(x))
     }
-    for name, size in {**axes, **sample.sizes}.items():
+    whole = {f"{n}.size": int(np.size(x)) for n, x in zip(sample.names, sample.inputs, strict=True)}
+    for name, size in {**axes, **sample.sizes, **whole}.items():
         if size > 1 and abs(abs(ratio) - size) < 1e-6 * size:
             return f": {name} = {size} times too large"
         if size > 1 and abs(abs(ratio) - 1 / size) < 1e-6:

@@ -57,10 +57,19 @@ def _entries(sample: Sample) -> int:
 
 def _simpler(failure: Failure, source: Declared | Given) -> Iterator[tuple[Sample, tuple[Array, ...] | None]]:
     sample, trial = failure.trial.sample, failure.trial
-    for symbol, size in sample.sizes.items():
+    sizes = dict(sample.sizes)
+    if not sizes and isinstance(source, Given) and source.shapes is not None:
+        sizes = dict(source.shapes.bind(sample.inputs))  # the caller's own point has the sizes it came with
+    for size in (1, 2):
+        # all at once: what fails at square shapes alone is lost by one axis at a time
+        together = {k: min(n, size) for k, n in sizes.items()}
+        resized = source.resize(sample, together) if together != sizes else None
+        if resized is not None:
+            yield resized, None
+    for symbol, size in sizes.items():
         for smaller in dict.fromkeys((1, 2, size // 2)):
             if 0 < smaller < size:
-                resized = source.resize(sample, {**sample.sizes, symbol: smaller})
+                resized = source.resize(sample, {**sizes, symbol: smaller})
                 if resized is not None:
                     yield resized, None
     for step in (1.0, 0.25):

@@ -179,6 +179,13 @@ def test_the_counterexample_is_small():
     assert names["x"].shape == (1, 1)
 
 
+def test_the_callers_own_point_is_shrunk_in_shape():
+    result = gradproof.check_vjp(sine, negative_vjp, (X,), shapes="x: n d -> z: n d", examples=1)
+    assert result.refused
+    _, names = run(result, {"negative_vjp": negative_vjp})
+    assert names["x"].shape == (1, 1)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, ml_dtypes.bfloat16])
 def test_the_lines_keep_the_dtype(dtype):
     result = gradproof.check_vjp(sine, negative_vjp, (X.astype(dtype),), examples=2)
