@@ -86,6 +86,25 @@ def test_a_derivative_clipped_near_the_ends_of_an_interval_is_seen(options, ends
     assert gradproof.check_vjp(loss, right, point, **options).ok
 
 
+def test_a_choice_at_zeros_alone_is_not_refused():
+    def nearest(a, b):
+        return ((a[:, None] - b[None]) ** 2).sum(-1).min(1)
+
+    def to_the_first(u, a, b):
+        j = ((a[:, None] - b[None]) ** 2).sum(-1).argmin(1)
+        step, g = 2 * u[:, None] * (a - b[j]), np.zeros_like(b)
+        np.add.at(g, j, -step)
+        return step, g
+
+    def largest_singular(u, a):
+        left, _, right = np.linalg.svd(a)
+        return u * np.outer(left[:, 0], right[0])
+
+    for seed in range(3):
+        assert not gradproof.check_vjp(nearest, to_the_first, (X, X[:2] + 1), seed=seed).refused
+        assert not gradproof.check_vjp(lambda a: np.linalg.norm(a, 2), largest_singular, (X,), seed=seed).refused
+
+
 BUFFERS = {}
 
 
