@@ -91,7 +91,7 @@ EQUATION = Equation(
         "x: n c h w -> z: n c (h-p)//stride+1 (w-q)//stride+1",
         ("x: n c h w -> z: n c (h-p)//2+1 (w-q)//3+1", {"stride": (2, 3)}),
     ),
-    static={"p": (2, 1, 3), "q": (2, 3, 1), "stride": (2, 1, 3)},
+    static={"p": (2, 1, 3), "q": (2, 3, 1, 3), "stride": (2, 1, 3)},  # windows that overlap one way, both, neither
     kinks="ties: the first maximum in reading order takes the whole cotangent, PyTorch's choice",
     plain=plain,
 )
