@@ -93,7 +93,7 @@ def at_kink(bench: Bench, trial: Trial, i: int, hull: kink.Hull, gradients: Grad
             if chosen:
                 return "subgradient", f"{chosen} {COMPOSED}"
             if trial.sample.kind == "origin" and not bench.autodiff:
-                # of many equal rows one is chosen, for each of several losses: none but a framework tells that from wrong
+                # of equal rows one is chosen for each of several losses: none but a framework tells that from wrong
                 return "undecided", "where all entries are equal no oracle tells a choice inside from a wrong gradient"
             return "differs", "at a kink, outside the valid subgradients"
     asked = bench.settings.subgradient
