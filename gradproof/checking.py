@@ -28,6 +28,7 @@ from gradproof.errors import InputError
 from gradproof.explain import conclude
 from gradproof.given import Given
 from gradproof.judge import bench_for, examine, prepare
+from gradproof.layer import Layer
 from gradproof.pushforward import as_vjp
 from gradproof.sample import Sample, is_float
 from gradproof.subject import Subject, parameter_names
@@ -99,25 +100,15 @@ def assert_grad(f: Callable[..., Any], grad: Callable[..., Any], inputs: Inputs,
 def check_layer(forward: Callable[..., Any], backward: Callable[..., Any], inputs: Inputs, **options: Any) -> Result:
     """Judge `forward(*inputs) -> (out, cache)` with `backward(dout, cache) -> gradients`. Options as in `check_vjp`."""
 
-    def run(*x: Any) -> tuple[Any, Any]:
-        made = forward(*x)
-        if not isinstance(made, tuple) or len(made) != 2:
-            raise InputError(
-                f"a layer's forward returns (out, cache); this one returned {type(made).__name__}; use "
-                "check_vjp where there is no cache"
-            )
-        return made
+    layer = Layer(forward, backward)
 
     def value(*x: Any) -> Any:
-        return run(*x)[0]
-
-    def rule(cotangent: Any, *x: Any) -> Any:
-        cache = run(*x)[1]
-        return backward(cotangent, cache)
+        return layer.value(*x)
 
     value.__signature__ = _signature(forward)  # type: ignore[attr-defined]  # as in check_grad
     called = f"{_name(forward)}({{arguments}})[1]"
-    return _from_options(_name(backward), value, rule, inputs, options, replay="{name}(cotangent, " + called + ")")
+    replay = "{name}(cotangent, " + called + ")"
+    return _from_options(_name(backward), value, layer.rule, inputs, options, replay=replay, notes=layer.notes)
 
 
 def assert_layer(forward: Callable[..., Any], backward: Callable[..., Any], inputs: Inputs, **options: Any) -> None:
@@ -352,6 +343,7 @@ def _from_options(
     options: dict[str, Any],
     jvp: Callable[..., Any] | None = None,
     replay: str = "",
+    notes: dict[str, None] | None = None,
 ) -> Result:
     known = {"torch", "jax", "shapes", "domain", "constant", "strict", "subgradient", "examples", "seed"}
     unknown = sorted(set(options) - known)
@@ -360,6 +352,7 @@ def _from_options(
     made = rule if rule is not None else as_vjp(forward, jvp, _listed(options.get("constant", ())))
     subject = Subject(name, forward, made, _references(options.get("torch"), options.get("jax")))
     subject.replay = replay or subject.replay
+    subject.warnings = {} if notes is None else notes
     take = options.get
     return _check_given(
         subject,

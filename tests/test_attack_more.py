@@ -178,3 +178,45 @@ def test_a_scale_is_learnt_where_something_happens(size):
     right = gradproof.check_vjp(np.tanh, lambda u, x: u * (1 - np.tanh(x) ** 2), (X * size,))
     assert right.ok, right
     assert gradproof.check_vjp(np.tanh, lambda u, x: u * (1 - np.tanh(x) ** 3), (X * size,)).refused
+
+
+def tanh_layer(x, w):
+    y = np.tanh(x @ w)
+    return y, {"x": x, "w": w, "y": y}
+
+
+def backward(u, cache):
+    inner = u * (1 - cache["y"] ** 2)
+    return {"x": inner @ cache["w"].T, "w": cache["x"].T @ inner}
+
+
+def halved(u, cache):
+    found = backward(u, cache)
+    cache["y"] *= 0.5
+    return found
+
+
+def replaced(u, cache):
+    found = backward(u, cache)
+    cache["y"] = cache["y"] * 0.5
+    return found
+
+
+def emptied(u, cache):
+    inner = u * (1 - cache.pop("y") ** 2)
+    return {"x": inner @ cache["w"].T, "w": cache["x"].T @ inner}
+
+
+def test_a_layer_changes_neither_its_output_nor_its_cache():
+    point = (X, RNG.normal(size=(3, 2)))
+    right = gradproof.check_layer(tanh_layer, backward, point)
+    assert right.ok
+    assert not any("cache" in w for w in right.warnings)
+    for wrong, words in ((halved, "changed the output"), (replaced, "second backward on one cache")):
+        result = gradproof.check_layer(tanh_layer, wrong, point)
+        assert result.refused
+        assert "argument_changed" in result.causes
+        assert words in str(result)
+    once = gradproof.check_layer(tanh_layer, emptied, point)
+    assert once.ok
+    assert any("uses the cache up" in w for w in once.warnings)
