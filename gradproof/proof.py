@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradproof import rounded
 from gradproof.bench import Bench, Failure, Figures, norm, typical
 from gradproof.errors import InputError
 from gradproof.oracles import ball
@@ -61,6 +62,10 @@ def judge(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype[Any], 
             # real arithmetic and floats part ways: an iteration that stops, steps that stand for a smooth function
             bench.say(trial, i, "ball", "vjp", "undecided", figures, "differences contradict the proved slope")
             return False
+    if not right and abs(found.mid) <= found.radius + 2.0**-1000 and rounded.inside(bench, trial, i) > 0:
+        # treads far narrower than the argument stand for a smooth function: an iteration that stops, numbers rounded
+        bench.say(trial, i, "ball", "vjp", "undecided", figures, rounded.NOTE)
+        return False
     bench.say(trial, i, "ball", "vjp", "agrees" if right else "differs", figures, "proved at this point")
     if not right:
         ray = Slope(found.mid, found.radius, found.mid, found.radius, found.mid, found.radius, "ball")

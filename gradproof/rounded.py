@@ -78,16 +78,18 @@ def judge(bench: Bench, trial: Trial, i: int, got: Array) -> bool:
 def inside(bench: Bench, trial: Trial, i: int) -> float:
     """The narrowest tread that the forward stands on at regular points, as a share of an entry; 0 where it moves.
 
-    On treads, 0 is no derivative that one could insist on. Learnt once a check, at the first regular point that asks.
+    On treads, 0 is no derivative that one could insist on. Learnt once a check, at a regular point.
     """
     name = trial.sample.names[i]
     if name not in bench.treads:
-        if trial.sample.kind not in REGULAR:
+        regular = (t for t in (trial, *(t for t, _ in bench.passed)) if t.sample.kind in REGULAR)
+        seen = next(regular, None)
+        if seen is None:
             return 0.0
-        sizes = np.abs(np.asarray(trial.work.sample.inputs[i], np.float64)).reshape(-1)
+        sizes = np.abs(np.asarray(seen.work.sample.inputs[i], np.float64)).reshape(-1)
         ranks = np.linspace(0, sizes.size - 1, MOST_LEARNT).astype(int)
         chosen = dict.fromkeys(int(k) for k in np.argsort(sizes)[ranks] if sizes[k] > 0)
-        bench.treads[name] = max((_tread(trial, i, k, float(sizes[k])) for k in chosen), default=0.0)
+        bench.treads[name] = max((_tread(seen, i, k, float(sizes[k])) for k in chosen), default=0.0)
     return bench.treads[name]
 
 

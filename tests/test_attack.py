@@ -212,6 +212,7 @@ RIGHT = {
         {},
     ),
     "bisection": (halved, elementwise(lambda x: 1 / (3 * halved(x) ** 2 + 1)), (LINE,), {}),
+    "bisection, sampled": (halved, elementwise(lambda x: 1 / (3 * halved(x) ** 2 + 1)), normal(3), {}),
     "one-hot targets": (cross_entropy, cross_entropy_vjp, (point(4, 3), ONEHOT), {"constant": "y"}),
     "one-hot domain": (
         cross_entropy,
@@ -258,6 +259,7 @@ WRONG = {
     "zero for a fraction": (lambda x: x - np.floor(x), elementwise(np.zeros_like), normal(4, 3)),
     "sign at 1e8": (lambda x: (1e8 + np.sin(x)) - 1e8, elementwise(lambda x: -np.cos(x)), normal(3)),
     "half too much, float16 step": (half_step, elementwise(lambda x: 1.5 * (1 - np.tanh(x) ** 2)), normal(4, 3)),
+    "sign, bisection": (halved, elementwise(lambda x: -1 / (3 * halved(x) ** 2 + 1)), normal(3)),
     "sign, float16 step": (half_step, elementwise(lambda x: np.tanh(x) ** 2 - 1), normal(4, 3)),
     "all tied maxima": (windows_max, lambda u, x: windows_max_vjp(u, x, shares=True), (np.zeros((4, 4)),)),
     "two at relu's zero": (relu, elementwise(lambda x: np.where(x == 0, 2.0, x > 0)), (np.zeros((5, 5)),)),
