@@ -23,6 +23,8 @@ MOST_SECONDS = 2.0
 CALLS_A_SLOPE = 25
 MOST_JACOBIAN = 64
 MOST_KEPT = 200
+# the share of the error that an explanation may leave
+LEFT = 0.05
 # directions in which a constant factor has to be the same
 DIRECTIONS = 4
 
@@ -67,10 +69,9 @@ class Evidence:
             self.got = np.asarray(wide)
 
     @property
-    def sizes(self) -> list[int]:
-        """Every axis length in sight."""
-        shapes = [np.shape(x) for x in self.trial.sample.inputs] + [y.shape for y in self.trial.values]
-        return sorted({n for shape in shapes for n in shape})
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shape of every input and output."""
+        return [np.shape(x) for x in self.trial.sample.inputs] + [y.shape for y in self.trial.values]
 
     def rule(self, scale: float = 1.0, shuffled: bool = False) -> Array | None:
         """The rule's gradient for the cotangent, scaled or with its entries replaced."""
@@ -124,8 +125,13 @@ class Evidence:
         return float(np.clip(1e-3 * np.max(np.abs(self.got - e), initial=0.0) / size, 1e-12 if exact else 1e-10, 1e-6))
 
     def explains(self, candidate: Array | None) -> bool:
-        """Whether the wrong gradient is just this array."""
-        return close(self.got, candidate, self.tolerance)
+        """Whether the wrong gradient is just this array: nearer to it by far than to the right one, in every entry."""
+        if candidate is None or not close(self.got, candidate, self.tolerance):
+            return False
+        e = self.expected
+        if e is None or e.shape != self.got.shape:
+            return True
+        return bool(np.max(np.abs(self.got - candidate)) <= LEFT * np.max(np.abs(self.got - e)))
 
     @cached_property
     def multiple(self) -> float | None:
@@ -153,14 +159,19 @@ class Evidence:
         error = np.abs(self.got - self.expected)
         return np.asarray(error > max(1e-3 * float(error.max(initial=0.0)), 1e-12 * size))
 
-    def single(self) -> bool:
-        """Whether the entry that bisection found carries the whole error of the direction."""
+    def single(self) -> tuple[int, ...] | None:
+        """The entry that bisection found, where it carries the whole error of the direction; None otherwise."""
         failure = self.failure
-        if failure.direction is None or failure.slope is None or failure.expected is None or failure.got is None:
-            return False
-        left = float((np.asarray(failure.expected, np.float64) * failure.direction).sum()) - failure.slope.value
-        off = (np.asarray(failure.expected) != np.asarray(failure.got)).sum()
-        return bool(off == 1) and abs(left) <= 1e-2 * abs(failure.error)
+        if failure.direction is None or failure.expected is None or failure.got is None:
+            return None
+        off = np.argwhere(np.asarray(failure.expected) != np.asarray(failure.got))
+        if len(off) != 1:
+            return None
+        index = tuple(int(n) for n in off[0])
+        ray = slope(self.trial, {self.position: failure.direction})
+        whole = abs(failure.error * float(failure.direction[index]))
+        left = abs(float((np.asarray(failure.expected, np.float64) * failure.direction).sum()) - ray.value)
+        return index if left <= 1e-2 * whole + ray.bound < 0.5 * whole else None
 
     def others(self) -> Iterator[Array]:
         """The expected gradients of the other inputs."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradproof.bench import REGULAR, Bench, Failure
 from gradproof.causes import CAUSES, FROM_CONTRACT, causes
+from gradproof.counterfactual import proved
 from gradproof.evidence import Evidence
 from gradproof.locate import Place, locate
 from gradproof.sample import is_float
@@ -42,11 +43,11 @@ def conclude(bench: Bench, trials: list[Trial], source: Declared | Given, count:
                     where[name] = place
     smallest = None
     if chosen is not None:
+        smallest = shrink(bench, chosen, source)
         try:
-            found = _causes(bench, chosen)
+            found = _causes(bench, chosen, proved(bench, smallest, chosen, source))
         except Exception:  # an explanation tries points that a stranger's forward may not take
             found = ("missing_term",)
-        smallest = shrink(bench, chosen, source)
     shapes = {tuple(np.shape(x) for x in t.sample.inputs) for t in trials}
     if len(shapes) == 1 and len(trials) > 1:
         subject.warn("one shape was tried: give shapes= or a sampler to vary it")
@@ -104,7 +105,7 @@ def _best_for(failures: list[Failure], position: int) -> Failure:
     return min(located or mine, key=_size)
 
 
-def _causes(bench: Bench, chosen: Failure) -> tuple[str, ...]:
+def _causes(bench: Bench, chosen: Failure, conditions: list[str]) -> tuple[str, ...]:
     if chosen.position is None:
         from dataclasses import replace
 
@@ -114,8 +115,8 @@ def _causes(bench: Bench, chosen: Failure) -> tuple[str, ...]:
                 position = i
         chosen = replace(chosen, position=position)
     if chosen.check in FROM_CONTRACT and chosen.check != "layout":
-        return causes(bench, chosen, _Nothing())  # type: ignore[arg-type]  # these causes look at no evidence
-    return causes(bench, chosen, Evidence(bench, chosen))
+        return causes(bench, chosen, _Nothing(), conditions)  # type: ignore[arg-type]  # these causes look at no evidence
+    return causes(bench, chosen, Evidence(bench, chosen), conditions)
 
 
 class _Nothing:

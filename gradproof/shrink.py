@@ -2,7 +2,6 @@
 
 Each attempt is one sample judged anew; their number is fixed, unless the forward is slow, so that a seed gives one
 counterexample.
-JAX is left out, since it would compile every shape that is tried.
 """
 
 from __future__ import annotations
@@ -14,13 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.bench import TEACHERS, Bench, Failure
+from gradproof import again
+from gradproof.bench import Bench, Failure
 from gradproof.declared import Declared
 from gradproof.given import Given
-from gradproof.judge import bench_for, examine, prepare
 from gradproof.sample import Sample, is_float
 from gradproof.subject import Array
-from gradproof.trial import try_trial
 
 ATTEMPTS = 24
 # what shrinking may take where the forward is slow, and about how often an attempt calls it
@@ -103,27 +101,13 @@ def _rounded(x: Any, step: float) -> Any:
 
 
 def _fails(bench: Bench, failure: Failure, sample: Sample, cotangents: tuple[Array, ...] | None) -> Failure | None:
-    trial = try_trial(bench.subject, sample)
-    if trial is None:
-        return None
-    if cotangents is not None and all(c.shape == y.shape for c, y in zip(cotangents, trial.values, strict=True)):
-        trial.__dict__["cotangents"] = cotangents
-    again = bench_for(bench.subject, bench.settings)
-    again.autodiff.pop("jax", None)
-    again.scales.update(bench.scales)
-    again.reach.update(bench.reach)
-    again.learned.update(dict.fromkeys(sample.names, TEACHERS))
-    again.seen = 1
-    try:
-        if not prepare(again, [trial]):
-            return None
-        examine(again, trial)
-    except Exception:  # a point that the reference or the rule does not take is no counterexample
+    found = again.judge(bench, sample, cotangents)
+    if found is None:
         return None
     same = [
         f
-        for f in again.failures
-        if f.check == failure.check and f.trial is trial and _position(f) == _position(failure)
+        for f in found.failures
+        if f.check == failure.check and f.trial is found.trial and _position(f) == _position(failure)
     ]
     return same[0] if same else None
 
