@@ -202,9 +202,11 @@ def _check_given(
     subject.aliases = dict(zip(own, source.names, strict=True))
     if not source.wrt:
         kinds = ", ".join(f"{n}: {_kind(x)}" for n, x in zip(source.names, source.first, strict=True))
-        raise InputError(
-            f"no input is differentiated ({kinds}); give at least one float array that constant= does not name"
-        )
+        remedy = "give at least one float array that constant= does not name"
+        home = next((f for f in ("torch", "jax") if any(_home(x).startswith(f) for x in source.first)), "")
+        if home:
+            remedy = f"give NumPy arrays, or use check_{home} for a function of {home}"
+        raise InputError(f"no input is differentiated ({kinds}); {remedy}")
     return _run(subject, source, Settings(strict, subgradient), examples, seed)
 
 
@@ -396,6 +398,10 @@ def _listed(constant: Any) -> Sequence[str | int]:
 
 def _kind(x: Any) -> str:
     return f"{x.dtype} array" if isinstance(x, np.ndarray) else type(x).__name__
+
+
+def _home(x: Any) -> str:
+    return type(x).__module__
 
 
 def _name(rule: Any) -> str:

@@ -30,6 +30,7 @@ class Domain:
     high: float = np.inf
     classes: str = ""
     draw_with: Callable[[np.random.Generator, tuple[int, ...]], Array] | None = None
+    name: str = "an input"
 
     @classmethod
     def of(cls, given: Any, name: str = "an input") -> Domain:
@@ -52,7 +53,7 @@ class Domain:
             if low < high:
                 return cls("interval", low, high)
         elif callable(given):
-            return cls("callable", draw_with=given)
+            return cls("callable", draw_with=given, name=name)
         raise DeclarationError(
             f"domain of {name}: {given!r} is unknown; expected one of {', '.join(WORDS)}, labels(c), an "
             "interval (lo, hi) with lo < hi, "
@@ -100,8 +101,18 @@ class Domain:
     ) -> Array:
         """A float64 (labels: int64) array of the domain; `kind` asks for hard values where the domain has them."""
         if self.draw_with is not None:
-            return np.asarray(self.draw_with(rng, shape))
+            return self._called(np.asarray(self.draw_with(rng, shape)), shape)
         return np.asarray(getattr(self, f"_{self.word}")(rng, shape, kind, dict(sizes or {})))
+
+    def _called(self, x: Array, shape: tuple[int, ...]) -> Array:
+        if x.shape != shape:
+            raise InputError(
+                f"the domain of {self.name} gave shape {x.shape}, asked for {shape}; return an array of the shape it "
+                "is handed"
+            )
+        if x.dtype.kind == "f" and not np.isfinite(x).all():
+            raise InputError(f"the domain of {self.name} gave NaN or infinity; return finite numbers")
+        return x
 
     def _real(self, rng: np.random.Generator, shape: tuple[int, ...], kind: str, sizes: dict[str, int]) -> Array:
         return harden(rng, full(rng, shape) if kind == "random" else short(rng, shape), kind)

@@ -6,7 +6,7 @@ import numpy as np
 
 from gradproof import kinks, proof
 from gradproof.along import grain
-from gradproof.bench import Bench, Failure, Figures, Truth, median, typical
+from gradproof.bench import REGULAR, Bench, Failure, Figures, Truth, median, typical
 from gradproof.slope import directions, one_triangle, slope
 from gradproof.subject import Array, Gradients
 from gradproof.tolerance import allowed, eps, largest
@@ -76,6 +76,8 @@ def _adjudicate(
         spread = np.abs(got * v).sum() + np.abs(expected * v).sum()
         room, gap = ray.bound + 64 * eps(np.asarray(gradients[i]).dtype) * spread, abs(mine - theirs)
         if abs(mine - ray.value) <= room < abs(theirs - ray.value) and ray.bound < 0.1 * gap:
+            if trial.sample.kind in REGULAR:
+                bench.subject.warn(f"{theirs_} gradient was set aside: differences contradict it and agree with yours")
             return "differences", "agrees", f"{theirs_} gradient is not the derivative here, yours is"
         off, scale = np.abs(got - expected)[wrong], float(bench.scale(trial, i))
         near = float(np.max(off)) <= HAIR_OF_SCALE * scale

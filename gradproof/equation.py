@@ -109,7 +109,8 @@ class Equation:
             for name in {*self.static, *variant.pinned}:
                 if name not in named and not keywords:
                     raise DeclarationError(
-                        f"{where}: static parameter {name!r} is no keyword-only parameter of {role}; add it after a '*'"
+                        f"{where}: static parameter {name!r} is no keyword-only parameter of {role}; add it after a "
+                        f"'*': {role}(..., *, {name})"
                     )
 
     @property

@@ -40,10 +40,17 @@ class Given:
         self.shapes = None if shapes is None else Shapes.parse(shapes)
         if self.shapes is not None:
             self.shapes.bind(self.first)
+            _same_order(self.names, tuple(slot.name for slot in self.shapes.inputs))
             self.names = tuple(slot.name for slot in self.shapes.inputs)
             self.constant |= _constant_positions([c for c in constant if isinstance(c, str)], self.names)
         self.domains = _domains(domain, self.names)
         self.wrt = tuple(i for i, x in enumerate(self.first) if is_float(x) and i not in self.constant)
+        if self.wrt and not any(np.size(self.first[i]) for i in self.wrt):
+            listed = ", ".join(f"{self.names[i]!r} has shape {np.shape(self.first[i])}" for i in self.wrt)
+            raise InputError(
+                f"no differentiated input has an entry: {listed}; give a point with entries (with shapes= an axis of "
+                "size 0 is tried beside it)"
+            )
         for i, d in self.domains.items():
             if isinstance(self.first[i], np.ndarray) and not d.contains(self.first[i]):
                 raise InputError(
@@ -245,6 +252,16 @@ def _same(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
         elif type(x) is not type(y):
             return False
     return True
+
+
+def _same_order(own: tuple[str, ...], named: tuple[str, ...]) -> None:
+    """Names are bound by position: raises InputError where one of the forward's own stands at another's place."""
+    for name, there in zip(named, own, strict=True):
+        if name != there and name in own:
+            raise InputError(
+                f"shapes= names the inputs {', '.join(named)}, the forward takes {', '.join(own)}; they are bound by "
+                "position: write them in the forward's order"
+            )
 
 
 def _constant_positions(constant: Sequence[str | int], names: tuple[str, ...]) -> set[int]:

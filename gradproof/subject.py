@@ -135,7 +135,9 @@ class Subject:
 
 def outputs(raw: Any) -> tuple[tuple[Array, ...], bool]:
     """A forward's return as a tuple of arrays, and whether it was a tuple."""
-    packed = isinstance(raw, tuple | list)
+    if isinstance(raw, list):
+        raise InputError("the forward returned a list; return an array, or a tuple of the outputs")
+    packed = isinstance(raw, tuple)
     values = tuple(raw) if packed else (raw,)
     arrays = []
     for value in values:

@@ -220,3 +220,53 @@ def test_a_layer_changes_neither_its_output_nor_its_cache():
     once = gradproof.check_layer(tanh_layer, emptied, point)
     assert once.ok
     assert any("uses the cache up" in w for w in once.warnings)
+
+
+EMPTY = np.zeros((0, 3))
+OUTER = (lambda x, w: x * w.sum(), lambda u, x, w: (u * w.sum(), np.full_like(w, (u * x).sum())))
+MISTAKES = {
+    "an empty point": ((*SQUARE, (EMPTY,)), {}, "no differentiated input has an entry: 'x' has shape (0, 3); give a"),
+    "an empty sampler": ((*SQUARE, lambda rng: (EMPTY,)), {}, "no differentiated input has an entry"),
+    "a domain of another shape": (
+        (*SQUARE, (X,)),
+        {"domain": lambda rng, shape: rng.normal(size=3)},
+        "the domain of 'x' gave shape (3,), asked for (4, 3); return an array",
+    ),
+    "a domain of NaN": (
+        (*SQUARE, (X,)),
+        {"domain": lambda rng, shape: np.full(shape, np.nan)},
+        "the domain of 'x' gave NaN or infinity; return finite numbers",
+    ),
+    "names in another order": (
+        (*OUTER, (X, X + 1)),
+        {"shapes": "w: n d, x: e m -> y: n d"},
+        "shapes= names the inputs w, x, the forward takes x, w; they are bound by position",
+    ),
+    "a list of outputs": ((lambda x: [x, x], SQUARE[1], (X,)), {}, "the forward returned a list; return an array, or"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_callers_mistake_is_said_in_one_line(mistake):
+    arguments, options, words = MISTAKES[mistake]
+    with pytest.raises(gradproof.InputError) as caught:
+        gradproof.check_vjp(*arguments, **options)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_tensors_are_sent_to_check_torch():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(gradproof.InputError, match="give NumPy arrays, or use check_torch for a function of torch"):
+        gradproof.check_vjp(*SQUARE, (torch.ones(3, dtype=torch.float64),))
+
+
+@pytest.mark.parametrize("off", ["factor", "float"])
+def test_a_reference_that_is_set_aside_is_named(off):
+    torch = pytest.importorskip("torch")
+    theirs = {"factor": lambda x: x**2 * (1 + 1e-6), "float": lambda x: (x.float() ** 2).double()}[off]
+    result = gradproof.check_vjp(*SQUARE, (X,), torch=theirs)
+    assert result.ok
+    assert any("PyTorch's gradient was set aside" in w for w in result.warnings)
+    same = gradproof.check_vjp(*SQUARE, (X,), torch=torch.square)
+    assert not any("set aside" in w for w in same.warnings)
