@@ -91,7 +91,8 @@ EQUATION = Equation(
         "x: n c h w -> z: n c (h-p)//stride+1 (w-q)//stride+1",
         ("x: n c h w -> z: n c (h-p)//2+1 (w-q)//3+1", {"stride": (2, 3)}),
     ),
-    static={"p": (2, 1, 3), "q": (2, 3, 1, 3), "stride": (2, 1, 3)},  # windows that overlap one way, both, neither
+    # walked together: windows that overlap along rows, along columns, both ways and not at all
+    static={"p": (3, 3, 1, 2, 1), "q": (3, 1, 2, 2), "stride": (1, 2, 2, 3)},
     kinks="ties: the first maximum in reading order takes the whole cotangent, PyTorch's choice",
     plain=plain,
 )
