@@ -28,7 +28,7 @@ CAUSES = {
     "diagonal_only": "only the diagonal of the Jacobian is there: the terms between entries are missing",
     "value_for_derivative": "the value of the function stands in place of its derivative",
     "activation_for_preactivation": "the derivative is by the activation, or taken at it, in place of the "
-    "pre-activation",
+    "pre-activation, or the other way round",
     "swapped": "the gradients of two inputs are exchanged",
     "zero": "the gradient is zero everywhere",
     "one_entry": "one entry alone is wrong",
@@ -117,11 +117,11 @@ def _of_values(bench: Bench, failure: Failure, e: Evidence, conditions: list[str
             yield "low_precision"
         if any(f.check == "nonlinear" and f.position in (failure.position, None) for f in bench.failures):
             yield "nonlinear"
-        if alone(bench, failure, e):
-            yield "one_entry"
         # a condition on the numbers says more than what the numbers look like there
         if conditions and conditions[0] in VALUES:
             yield conditions.pop(0)
+        elif alone(bench, failure, e):
+            yield "one_entry"
         if failure.oracle == "kink":
             yield "kink"
         alike = list(whole(e))

@@ -3,7 +3,7 @@
     at_ties        of equal entries one stays, the others move
     at_zero        zeros move, all alike: what was equal stays equal
     at_saturation  large entries are brought back, at_small small ones brought up; signs and ties stay
-    at_negative    negative entries change their sign
+    at_negative    what is not positive becomes so; made negative throughout, the rule has to be wrong
     at_repeated    indices become distinct,  at_stride  steps become 1, or the window's size
     at_batch ...   another shape, drawn as the failing one was; one more draw of the failing shape has to fail
 
@@ -32,7 +32,7 @@ from gradproof.variation import structure
 
 Change = Callable[[Array], Array]
 # how many suspicions are looked into: an explanation may take a second
-MOST = 5
+MOST = 7
 # where zeros go, in units of their array: to either side, far and near
 OFF_ZERO = (0.43, -0.43, 2.0**-13, -(2.0**-13))
 # how far, in units of their array, equal entries part, and to which side
@@ -44,14 +44,14 @@ LATER = 70
 
 
 def proved(bench: Bench, smallest: Failure, first: Failure, source: Declared | Given) -> list[str]:
-    """The conditions that the smallest failure goes away without, the rarest first.
+    """The conditions that the smallest failure goes away without, those on values first, the rarest first.
 
     first: the failure before it was made smaller, which is asked where the smaller one cannot tell.
     """
     chosen = smallest.position if smallest.position is not None else smallest.trial.sample.wrt[0]
     found: list[str] = []
     for name in suspects(bench, smallest)[:MOST]:
-        if name in SHAPES and any(n in VALUES for n in found):
+        if name.split()[0] in found or (name in SHAPES and any(n in VALUES for n in found)):
             continue  # another shape has other values: it tells nothing where these are to blame
         told: bool | None = None
         for trial in _two(smallest.trial, first.trial):
@@ -65,8 +65,8 @@ def proved(bench: Bench, smallest: Failure, first: Failure, source: Declared | G
         if told is None:
             told = separates(bench, first, name) or (name == "at_repeated" and _at_repeats(bench, first))
         if told:
-            found.append(name)
-    return list(dict.fromkeys(name.split()[0] for name in found))
+            found.append(name.split()[0])
+    return found
 
 
 def _two(smallest: Trial, first: Trial) -> list[Trial]:
@@ -75,6 +75,8 @@ def _two(smallest: Trial, first: Trial) -> list[Trial]:
 
 def _undone(bench: Bench, trial: Trial, source: Declared | Given, position: int, name: str) -> bool | None:
     """Whether the rule is right without the condition; None where no way of undoing it can be judged."""
+    if name == "at_negative" and wrong(bench, _negative(trial), position, trial.cotangents) is False:
+        return False  # what is wrong at zero alone
     answers = []
     samples = list(WAYS[name](trial))
     if name == "at_repeated":
@@ -150,8 +152,12 @@ def _brought_up(trial: Trial) -> Iterator[Sample]:
 
 
 def _positive(trial: Trial) -> Iterator[Sample]:
-    yield _each(trial, np.abs)
-    yield _each(trial, lambda x: np.where(x < 0, 0.37 * unit(x), x))
+    yield _each(trial, lambda x: np.where(x == 0, 0.37 * unit(x), np.abs(x)))
+    yield _each(trial, lambda x: np.where(x <= 0, 0.37 * unit(x), x))
+
+
+def _negative(trial: Trial) -> Sample:
+    return _each(trial, lambda x: np.where(x <= 0, -0.37 * unit(x), x))
 
 
 def _distinct(trial: Trial) -> Iterator[Sample]:
@@ -212,6 +218,7 @@ def _stepping(trial: Trial, size: int) -> Sample:
 WAYS: dict[str, Callable[[Trial], Iterator[Sample]]] = {
     "at_zero": _off_zero,
     "at_ties": _untied,
+    "at_ties anywhere": _untied,
     "at_saturation": _brought_back,
     "at_small": _brought_up,
     "at_negative": _positive,

@@ -254,8 +254,8 @@ class Evidence:
 
     def at_activation(self) -> bool:
         """The cotangent handed through, the derivative taken at f(x), or the formula in f(x) fed with x."""
-        if not self.elementwise() or self.jacobian is None:
-            return False
+        if not self.elementwise() or self.jacobian is None or not self.jacobian.any():
+            return False  # rounding has no derivative to take elsewhere
         u = next(c for c, y in zip(self.cotangents, self.trial.values, strict=True) if is_float(y)).reshape(
             self.point.shape
         )
@@ -279,7 +279,7 @@ class Evidence:
         return np.asarray(estimate.value.reshape(point.shape))
 
     def by_activation(self) -> bool:
-        """Whether one more factor, the derivative of a common activation here, would make the gradient right."""
+        """Whether one more factor, the derivative of a common activation here, would make the gradient right, or does."""
         if self.expected is None or self.expected.shape != self.got.shape:
             return False
         x, g = self.point, self.got
@@ -290,7 +290,12 @@ class Evidence:
                 shifted = np.exp(x - x.max(-1, keepdims=True))
                 s = shifted / shifted.sum(-1, keepdims=True)
                 candidates.append(s * (g - (g * s).sum(-1, keepdims=True)))
-        return any(close(c, self.expected, 1e-7) for c in candidates)
+            # the other way round: by what stands before the activation whose value the input is
+            e = self.expected
+            before = [e * x * (1 - x), e * (1 - x * x), e * x]
+            if x.ndim:
+                before.append(x * (e - (e * x).sum(-1, keepdims=True)))
+        return any(close(c, self.expected, 1e-7) for c in candidates) or any(self.explains(c) for c in before)
 
     def kernel_flipped(self) -> bool:
         """Whether the gradient is the right one for another input read backwards."""

@@ -17,23 +17,24 @@ from gradproof.subject import Array
 from gradproof.trial import Trial
 
 STEPS = ("at_stride", "at_stride overlapping", "at_stride apart")
-VALUES = ("at_repeated", *STEPS, "at_ties", "at_zero", "at_saturation", "at_small", "at_negative")
+VALUES = ("at_repeated", *STEPS, "at_ties", "at_ties anywhere", "at_zero", "at_saturation", "at_small", "at_negative")
 SHAPES = ("at_batch", "at_batch_one", "at_nonsquare", "at_square")
 # a large entry is at least so large, and so large where no smaller one was right; a small one at most so large
 LARGE, ALWAYS_LARGE, SMALL = 1.0, 8.0, 0.125
-# a condition that passing samples have more often is none
-COMMON = 0.9
+# a condition is none where more of the passing samples have it, unless these are few beside the failing ones
+COMMON, FEW = 0.9, 0.25
 # where a condition cannot be undone: so many samples that fail and that pass, of so many shapes each
 FAILING, PASSING, DISTINCT = 3, 4, 2
 
 
 def suspects(bench: Bench, failure: Failure) -> list[str]:
-    """Conditions that hold wherever the rule fails, the rarest among the passing samples first."""
+    """Conditions that hold wherever the rule fails, those on values first, then the rarest among the passing samples."""
     fails, passes = _samples(bench, failure)
     failing, passing = _described(fails, fails, passes), _described(passes, fails, passes)
     shared = [name for name in (*VALUES, *SHAPES) if all(p[name] for p in failing)]
-    scored = [(sum(p[name] for p in passing) / max(len(passing), 1), name) for name in shared]
-    return [name for among, name in sorted(scored, key=lambda pair: pair[0]) if among <= COMMON]
+    scored = [(name in SHAPES, sum(p[name] for p in passing), name) for name in shared]
+    most = max(COMMON * len(passing), FEW * len(failing))
+    return [name for *_, among, name in sorted(scored, key=lambda s: s[:2]) if among <= most]
 
 
 def separates(bench: Bench, failure: Failure, name: str) -> bool:
@@ -81,6 +82,11 @@ def least(trial: Trial) -> float:
     return min((float(s.min()) for s in sizes if s.size), default=np.inf)
 
 
+def _meet(points: Sequence[Array]) -> bool:
+    """Whether two inputs are equal at one place."""
+    return any(a.shape == b.shape and bool((a == b).any()) for a, b in combinations(points, 2))
+
+
 def repeats(x: Any) -> bool:
     """Whether an array of indices has one twice."""
     return isinstance(x, np.ndarray) and x.dtype.kind in "iu" and x.size > 1 and np.unique(x).size < x.size
@@ -107,11 +113,12 @@ def properties(trial: Trial, large: float, small: float) -> dict[str, bool]:
         "at_stride": any(v not in (1, (1, 1)) for v in found.values()),
         "at_stride overlapping": any(v < w for v in strides for w in windows),
         "at_stride apart": any(v != w for v in strides for w in windows),
-        "at_ties": np.unique(joined).size < joined.size,
+        "at_ties": any(np.unique(x).size < x.size for x in points) or _meet(points),
+        "at_ties anywhere": np.unique(joined).size < joined.size,
         "at_zero": bool((joined == 0).any()),
         "at_saturation": large >= LARGE and reach(trial) >= large,
         "at_small": small <= SMALL and least(trial) <= small,
-        "at_negative": bool((joined < 0).any()),
+        "at_negative": bool((joined <= 0).any()),  # an end of the negative numbers is zero
         "at_batch": next((shape[0] for shape in shapes if shape), 1) > 1,
         "at_batch_one": any(1 in shape for shape in shapes),
         "at_nonsquare": any(len(set(shape[-2:])) > 1 for shape in shapes),
