@@ -63,6 +63,7 @@ def check_vjp(
     Raises InputError (a ValueError) for the caller's own mistakes.
     """
     subject = Subject(_name(vjp), forward, vjp, _references(torch, jax))
+    subject.replay = _imports(vjp) + subject.replay
     return _check_given(subject, inputs, shapes, domain, constant, strict, subgradient, examples, seed)
 
 
@@ -88,7 +89,7 @@ def check_grad(f: Callable[..., Any], grad: Callable[..., Any], inputs: Inputs, 
         return _scaled(grad(*x), cotangent)
 
     value.__signature__ = _signature(f)  # type: ignore[attr-defined]  # so that a dict of gradients is read by the names of f
-    return _from_options(_name(grad), value, rule, inputs, options, replay="{name}({arguments})")
+    return _from_options(_name(grad), value, rule, inputs, options, replay=_imports(grad) + "{name}({arguments})")
 
 
 def assert_grad(f: Callable[..., Any], grad: Callable[..., Any], inputs: Inputs, **options: Any) -> None:
@@ -107,7 +108,7 @@ def check_layer(forward: Callable[..., Any], backward: Callable[..., Any], input
 
     value.__signature__ = _signature(forward)  # type: ignore[attr-defined]  # as in check_grad
     called = f"{_name(forward)}({{arguments}})[1]"
-    replay = "{name}(cotangent, " + called + ")"
+    replay = _imports(backward, forward) + "{name}(cotangent, " + called + ")"
     return _from_options(_name(backward), value, layer.rule, inputs, options, replay=replay, notes=layer.notes)
 
 
@@ -123,7 +124,7 @@ def check_jvp(forward: Callable[..., Any], jvp: Callable[..., Any], inputs: Inpu
     tangents: a tuple with an entry for each differentiated input, or the bare array where there is one.
     """
     tangents = "tangents = tuple(np.ones_like(x) for x in ({differentiated},))\n"
-    replay = tangents + "{name}(tangents if len(tangents) > 1 else tangents[0], {arguments})"
+    replay = _imports(jvp) + tangents + "{name}(tangents if len(tangents) > 1 else tangents[0], {arguments})"
     return _from_options(_name(jvp), forward, None, inputs, options, jvp, replay)
 
 
@@ -158,12 +159,9 @@ def check(
     subject = Subject(equation.name, equation.forward, equation.vjp, {}, equation.plain, equation.kinks)
     subject.rule = partial(_declared_rule, equation)
     subject.references = dict(references or {})
-    module = equation.forward.__module__
-    # a file that was read by path has a module that nobody else can import
-    elsewhere = module.startswith(("__main__", "gradproof_declaration_"))
-    known = getattr(sys.modules.get(module), "forward", None) is equation.forward and not elsewhere
-    imported = f"from {module} import backward, forward\n" if known else ""
-    subject.replay = imported + "backward(cotangent, forward({arguments}), {arguments})"
+    back, front = equation.backward, equation.forward
+    pulled, made = (_name(f) if _imports(f) else role for f, role in ((back, "backward"), (front, "forward")))
+    subject.replay = _imports(back, front) + pulled + "(cotangent, " + made + "({arguments}), {arguments})"
     settings = Settings(True, subgradient, wanted, judge_value=True, explain=explain)
     return _run(subject, Declared(equation, seed, dtype), settings, examples, seed)
 
@@ -402,6 +400,18 @@ def _kind(x: Any) -> str:
 
 def _home(x: Any) -> str:
     return type(x).__module__
+
+
+def _imports(*functions: Any) -> str:
+    """The lines that import what a replay calls, of functions that another program can import by these names."""
+    homes: dict[str, list[str]] = {}
+    for function in functions:
+        module, name = str(getattr(function, "__module__", "")), _name(function)
+        # what stands in the program itself, or in a file that was read by path, nobody else can import
+        known = getattr(sys.modules.get(module), name, None) is function
+        if known and not module.startswith(("__main__", "gradproof_declaration_", "builtins")):
+            homes.setdefault(module, []).append(name)
+    return "".join(f"from {module} import {', '.join(sorted(names))}\n" for module, names in homes.items())
 
 
 def _name(rule: Any) -> str:

@@ -101,7 +101,7 @@ def check_functions(
         examples=examples,
     )
     module, _, called = vjp.partition(":")
-    if getattr(rule, "__name__", "") == called:
+    if getattr(rule, "__name__", "") == called and f"from {module} import {called}\n" not in result.reproduce:
         plain, whole = "import numpy as np", f"import numpy as np\nfrom {module} import {called}"
         result.reproduce = result.reproduce.replace(plain, whole, 1)
         result.explanation = result.explanation.replace(plain, whole.replace("\n", "\n    "), 1)

@@ -1,5 +1,6 @@
 """The lines that replay a failure run as they are; a stranger's project is left alone."""
 
+import importlib
 import subprocess
 import sys
 
@@ -110,7 +111,9 @@ def test_the_lines_that_reproduce_run_when_pasted(kind):
     known = {"forward": forward, forward.__name__: forward, "vjp": watched, "rule": watched, name: watched}
     known |= {"backward": watched} if kind != "layer" else {}
     known |= {"jvp": watched, "grad": watched} if kind in ("jvp", "grad") else {}
-    code = compile(result.reproduce, "reproduce", "exec")
+    # the rule that is imported would not be the one that is watched
+    lines = [line for line in result.reproduce.splitlines() if not line.startswith(f"from {__name__} import")]
+    code = compile("\n".join(lines), "reproduce", "exec")
     if kind == "raises":
         with pytest.raises(KeyError):
             exec(code, known)
@@ -185,3 +188,30 @@ def test_a_check_leaves_the_callers_arrays_and_numpys_settings_alone():
     assert (w == W).all()
     assert np.geterr() == before
     assert (np.random.get_state()[1] == state).all()  # noqa: NPY002 - as above
+
+
+def test_the_lines_import_what_can_be_imported(tmp_path, monkeypatch):
+    source = """
+import numpy as np
+def forward(x): return x**2
+def wrong(u, x): return u * x
+def wrong_grad(x): return x
+def layer(x): return x**2, x
+def backward(u, cache): return u * cache
+"""
+    (tmp_path / "replayed_layers.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    made = importlib.import_module("replayed_layers")
+    point = (np.array([1.5, -0.5]),)
+    results = {
+        "wrong": gradproof.check_vjp(made.forward, made.wrong, point),
+        "wrong_grad": gradproof.check_grad(lambda x: (x**2).sum(), made.wrong_grad, point),
+        "backward, layer": gradproof.check_layer(made.layer, made.backward, point),
+    }
+    for names, result in results.items():
+        assert result.refused
+        assert result.reproduce.count(f"from replayed_layers import {names}\n") == 1
+        exec(compile(result.reproduce, "reproduce", "exec"), {})
+    elsewhere = gradproof.check_vjp(made.forward, lambda u, x: u * x, point)
+    assert elsewhere.refused
+    assert "import replayed" not in elsewhere.reproduce
