@@ -279,7 +279,7 @@ class Evidence:
         return np.asarray(estimate.value.reshape(point.shape))
 
     def by_activation(self) -> bool:
-        """Whether one more factor, the derivative of a common activation here, would make the gradient right, or does."""
+        """Whether the derivative of a common activation here would make the gradient right, or made it wrong."""
         if self.expected is None or self.expected.shape != self.got.shape:
             return False
         x, g = self.point, self.got

@@ -28,7 +28,7 @@ FAILING, PASSING, DISTINCT = 3, 4, 2
 
 
 def suspects(bench: Bench, failure: Failure) -> list[str]:
-    """Conditions that hold wherever the rule fails, those on values first, then the rarest among the passing samples."""
+    """Conditions that hold wherever the rule fails: those on values first, the rarest of the passing samples first."""
     fails, passes = _samples(bench, failure)
     failing, passing = _described(fails, fails, passes), _described(passes, fails, passes)
     shared = [name for name in (*VALUES, *SHAPES) if all(p[name] for p in failing)]
