@@ -77,7 +77,7 @@ def _adjudicate(
         room, gap = ray.bound + 64 * eps(np.asarray(gradients[i]).dtype) * spread, abs(mine - theirs)
         if abs(mine - ray.value) <= room < abs(theirs - ray.value) and ray.bound < 0.1 * gap:
             if trial.sample.kind in REGULAR:
-                bench.subject.warn(f"{theirs_} gradient was set aside: differences contradict it and agree with yours")
+                bench.subject.warn(f"the gradient of {framework}= was set aside: differences contradict it, not yours")
             return "differences", "agrees", f"{theirs_} gradient is not the derivative here, yours is"
         off, scale = np.abs(got - expected)[wrong], float(bench.scale(trial, i))
         near = float(np.max(off)) <= HAIR_OF_SCALE * scale
