@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from gradproof.causes import CAUSES, FROM_CONTRACT, causes
 from gradproof.counterfactual import proved
 from gradproof.evidence import Evidence
 from gradproof.locate import Place, locate
-from gradproof.sample import is_float
+from gradproof.replay import many, material, reproduce
 from gradproof.shrink import shrink
 from gradproof.verdict import REFUSED, Result, worst
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from gradproof.given import Given
     from gradproof.trial import Trial
 
-# a figure of a counterexample is written out up to so many entries; beyond, the seed replays it
-WRITTEN_OUT = 200
 WIDTH = 98
 
 
@@ -39,7 +37,7 @@ def conclude(bench: Bench, trials: list[Trial], source: Declared | Given, count:
             name = failure.trial.sample.names[failure.position]
             if name not in where and failure is _best_for(bench.failures, failure.position):
                 place = locate(failure)
-                if place is not None:
+                if place is not None and material(failure, place):
                     where[name] = place
     smallest = None
     if chosen is not None:
@@ -64,7 +62,7 @@ def conclude(bench: Bench, trials: list[Trial], source: Declared | Given, count:
         where,
         found,
         tuple(subject.warnings),
-        _reproduce(bench, smallest, count),
+        reproduce(bench, smallest, count),
         tuple(t.sample.label for t in trials),
         dict(subject.evaluations),
         kept=source.kept,
@@ -89,8 +87,16 @@ def _choose(failures: list[Failure]) -> Failure | None:
         f for f in ordinary if f.check in ("mutated", "state", "nondeterministic", "raises", "count", "type", "missing")
     ]
     formal = [f for f in ordinary if f.check in ("shape", "dtype")]
-    wrong = [f for f in ordinary if f.check in ("vjp", "nonfinite")]
+    wrong = [f for f in ordinary if f.check in ("vjp", "nonfinite") and _shows(f)]
     return min(breaches or formal or wrong or ordinary or failures, key=_size)
+
+
+def _shows(failure: Failure) -> bool:
+    """Whether the failure has a number that is off: a slope where ties move together may have none."""
+    if failure.expected is None or failure.got is None:
+        return failure.oracle != "kink"
+    place = locate(failure)
+    return place is None or material(failure, place)
 
 
 def _best_for(failures: list[Failure], position: int) -> Failure:
@@ -101,6 +107,7 @@ def _best_for(failures: list[Failure], position: int) -> Failure:
         if f.got is not None
         and (f.expected is not None or f.direction is not None)
         and f.check not in ("nonlinear", "layout", "state")
+        and _shows(f)
     ]
     return min(located or mine, key=_size)
 
@@ -121,43 +128,6 @@ def _causes(bench: Bench, chosen: Failure, conditions: list[str]) -> tuple[str, 
 
 class _Nothing:
     """Stands where no evidence is looked at."""
-
-
-def _array(x: Any) -> str:
-    if isinstance(x, np.ndarray):
-        text = np.array2string(x, separator=", ", threshold=WRITTEN_OUT + 1, floatmode="unique", max_line_width=100)
-        if x.size == 0:
-            return f"np.zeros({x.shape}, np.{x.dtype.name})"
-        suffix = "" if x.dtype in (np.float64, np.int64) else f", '{x.dtype.name}'"
-        return f"np.array({text}{suffix})"
-    if isinstance(x, np.generic):
-        return f"np.{x.dtype.name}({x.item()!r})"
-    return repr(x)
-
-
-def _reproduce(bench: Bench, failure: Failure | None, count: int) -> str:
-    """Lines that, pasted where forward and rule are known, make the failing call."""
-    if failure is None:
-        return ""
-    sample, trial = failure.trial.sample, failure.trial
-    if sum(int(np.size(x)) for x in sample.inputs) > WRITTEN_OUT:
-        return f"# sample {sample.label}: check again with seed={sample.seed}, examples={count}"
-    u = trial.cotangents
-    lines = ["import numpy as np"]
-    if any(np.asarray(x).dtype.name == "bfloat16" for x in (*sample.inputs, *u) if is_float(x)):
-        lines.append("import ml_dtypes")
-    lines += [f"{name} = {_array(x)}" for name, x in zip(sample.names, sample.inputs, strict=True)]
-    lines.append(f"cotangent = {'(' + ', '.join(_array(c) for c in u) + ',)' if trial.packing[1] else _array(u[0])}")
-    static = "".join(f", {k}={v!r}" for k, v in sample.static.items())
-    arguments = ", ".join(sample.names) + static
-    place = locate(failure)
-    if place is not None:
-        index, got, expected = place
-        lines.append(f"# {sample.names[failure.position or 0]}{list(index)} is {got!r}, should be {expected!r}")
-    name = bench.subject.name if bench.subject.name.isidentifier() else "vjp"
-    differentiated = ", ".join(sample.names[i] for i in sample.wrt)
-    lines.append(bench.subject.replay.format(name=name, arguments=arguments, differentiated=differentiated))
-    return "\n".join(lines)
 
 
 def _text(result: Result, bench: Bench, failure: Failure | None, shapes: int) -> str:
@@ -201,7 +171,8 @@ def _wrong(result: Result, bench: Bench, failure: Failure) -> list[str]:
         index, got, expected = result.where_found[concerned]
         plain = expected != 0 and np.isfinite(got) and abs(got / expected - 1) > 1e-5
         ratio = f", {got / expected:.6g} times what it should be" if plain else ""
-        lines.append(f"  at {concerned}{list(index)}: is {got!r}, should be {expected!r}")
+        other = ", or another valid subgradient" if many(failure) else ""
+        lines.append(f"  at {concerned}{list(index)}: is {got!r}, should be {expected!r}{other}")
         allowed = f" (allowed {_figure(failure.bound)})" if np.isfinite(failure.bound) else ""
         lines.append(f"    off by {got - expected:.3g}{allowed}{ratio}")
     for lead, cause in zip(("what it looks like: ", "or: "), result.causes_found, strict=False):

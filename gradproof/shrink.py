@@ -25,16 +25,20 @@ ATTEMPTS = 24
 SECONDS, CALLS = 3.0, 250
 # a point of more entries is left as it is: judging it over and over would take longer than reading it
 LARGEST = 2000
+# a point of more entries is cut to its first ones, so often at most
+READABLE, CUTS = 50, 6
 
 
 def shrink(bench: Bench, failure: Failure, source: Declared | Given) -> Failure:
     """The plainest failure found that has the same check; the given one where nothing smaller fails."""
-    if failure.check in ("state", "nondeterministic") or _entries(failure.trial.sample) > LARGEST:
+    if failure.check in ("state", "nondeterministic"):
         return failure
+    best = _cropped(bench, failure, source) if _entries(failure.trial.sample) > READABLE else failure
+    if _entries(best.trial.sample) > LARGEST:
+        return best
     start = time.perf_counter()
-    bench.subject.value(failure.trial.inputs(), failure.trial.sample.static)
+    bench.subject.value(best.trial.inputs(), best.trial.sample.static)
     attempts = min(ATTEMPTS, int(SECONDS / (CALLS * max(time.perf_counter() - start, 1e-6))))
-    best = failure
     progress = True
     while progress and attempts > 0:
         progress = False
@@ -51,6 +55,30 @@ def shrink(bench: Bench, failure: Failure, source: Declared | Given) -> Failure:
 
 def _entries(sample: Sample) -> int:
     return sum(int(np.size(x)) for x in sample.inputs)
+
+
+def _cropped(bench: Bench, failure: Failure, source: Declared | Given) -> Failure:
+    """A large point cut to its first entries, all axes of one length together, while the rule still fails there."""
+    if isinstance(source, Declared) or source.shapes is not None:
+        return failure  # the shape string says which axes belong together
+    best = failure
+    for _ in range(CUTS):
+        sample = best.trial.sample
+        lengths = sorted({n for x in sample.inputs for n in np.shape(x) if n > 1}, reverse=True)
+        cuts = (_cut(sample, length, size) for length in lengths for size in (1, 2) if size < length)
+        found = next((f for f in (_fails(bench, failure, cut, None) for cut in cuts) if f is not None), None)
+        if found is None or _entries(found.trial.sample) <= READABLE:
+            return found or best
+        best = found
+    return best
+
+
+def _cut(sample: Sample, length: int, size: int) -> Sample:
+    inputs = []
+    for x in sample.inputs:
+        chosen = tuple(slice(size if n == length else None) for n in np.shape(x))
+        inputs.append(np.array(x[chosen]) if isinstance(x, np.ndarray) else x)
+    return replace(sample, inputs=tuple(inputs))
 
 
 def _simpler(failure: Failure, source: Declared | Given) -> Iterator[tuple[Sample, tuple[Array, ...] | None]]:

@@ -210,8 +210,72 @@ def test_tuples_scalars_and_constants_are_written_out():
     assert g.shape == names["x"].shape
 
 
-def test_a_large_point_is_replayed_by_its_seed(results):
-    assert results["large"].reproduce == "# sample 0:given: check again with seed=0, examples=1"
+def images(x, w):
+    _, _, h, v = x.shape
+    k = w.shape[2]
+    cells = [[x[:, :, i : i + k, j : j + k] for j in range(v - k + 1)] for i in range(h - k + 1)]
+    return np.stack([np.stack([np.einsum("ncij,ocij->no", c, w) for c in row], -1) for row in cells], -2)
+
+
+def images_vjp(u, x, w):
+    k, (gx, gw) = w.shape[2], (np.zeros_like(x), np.zeros_like(w))
+    for i in range(u.shape[2]):
+        for j in range(u.shape[3]):
+            gx[:, :, i : i + k, j : j + k] += np.einsum("no,ocij->ncij", u[:, :, i, j], w[..., ::-1])
+            gw += np.einsum("no,ncij->ocij", u[:, :, i, j], x[:, :, i : i + k, j : j + k])
+    return gx, gw
+
+
+def wrong_if_long(u, x):
+    return -sine_vjp(u, x) if x.size > 900 else sine_vjp(u, x)
+
+
+def both_tied_vjp(u, a, b):
+    return u * (a >= b), u * (b >= a)
+
+
+def clipped_vjp(u, x):
+    return np.clip(u * (x > 0), -5, 5)
+
+
+LARGE = {
+    "elementwise": (sine, negative_vjp, (RNG.normal(size=(60, 40)),)),
+    "images": (images, images_vjp, (RNG.normal(size=(2, 3, 7, 6)), RNG.normal(size=(2, 3, 2, 2)))),
+    "wrong where it is large": (sine, wrong_if_long, (RNG.normal(size=(40, 50)),)),
+    "in single precision": (sine, wrong_if_long, (RNG.normal(size=(40, 50)).astype("f"),)),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_the_lines_of_a_large_point_can_be_pasted_and_are_short(name):
+    forward, rule, point = LARGE[name]
+    result = gradproof.check_vjp(forward, rule, point, examples=2)
+    assert result.refused
+    assert len(result.reproduce.splitlines()) < 45
+    g, names = run(result, {rule.__name__: rule})
+    comment = next(line for line in result.reproduce.splitlines() if line.startswith("# x["))
+    index = tuple(int(k) for k in comment.partition("[")[2].partition("]")[0].split(","))
+    first = np.asarray(g[0] if isinstance(g, tuple) else g)
+    assert names["x"].dtype == point[0].dtype
+    assert first[index] == pytest.approx(float(comment.partition(" is ")[2].partition(",")[0]))
+
+
+def test_a_gradient_of_another_shape_is_said_above_the_call(results):
+    assert "# returns (1, 3, 4) for x, should be (3, 4)" in results["shape"].reproduce
+
+
+def test_what_is_shown_is_off():
+    result = gradproof.check_vjp(relu, clipped_vjp, (X,), shapes="x: n d -> y: n d")
+    assert result.causes[0] == "nonlinear"
+    assert "off by" not in str(result) or all(abs(got - should) > 1e-9 for _, got, should in result.where.values())
+    assert "is not the negated" in str(result) or "is not 2 vjp" in str(result) or "is 5.0, should" in str(result)
+
+
+def test_at_a_tie_other_values_are_said_to_be_right_too():
+    result = gradproof.check_vjp(np.maximum, both_tied_vjp, (X, X + 0.5))
+    assert result.refused
+    assert "or another valid subgradient" in str(result)
+    assert "valid" not in str(gradproof.check_vjp(sine, negative_vjp, (X,), examples=2))
 
 
 def test_samples_are_labelled_and_verdicts_name_them(results):
