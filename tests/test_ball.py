@@ -292,8 +292,9 @@ def test_every_equation_of_the_paper_runs_on_balls(name, index, seed):
     terms = np.concatenate([np.ravel(gradients[name] * along) for name, along in moved.items()])
     for forward in {equation.forward, equation.plain or equation.forward}:
         found = attempt(functools.partial(forward, **sample.static), sample.inputs, v, u)
-        if forward is equation.plain and isinstance(found, Refused):
-            assert found.reason == "nonfinite"  # the plain form overflows where the careful one does not
+        if equation.plain is not None and isinstance(found, Refused):
+            # the plain form overflows where the careful one does not; a fast form works in arrays of float64
+            assert found.reason == ("nonfinite" if forward is equation.plain else "unsupported")
             continue
         assert isinstance(found, ball.Enclosure), found
         if found.one_slope:
