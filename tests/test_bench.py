@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 
@@ -31,6 +32,14 @@ def record(**other):
 
 def seconds(**other):
     return {**RECORD["seconds"], **other}
+
+
+@pytest.fixture(autouse=True)
+def jax_as_it_was():
+    """The benchmark has a process of its own and sets JAX to float64 throughout; here others come after it."""
+    before = jax.config.jax_enable_x64
+    yield
+    jax.config.update("jax_enable_x64", before)
 
 
 # ---- timing
