@@ -92,9 +92,8 @@ def at_kink(bench: Bench, trial: Trial, i: int, hull: kink.Hull, gradients: Grad
         if not _valid(trial, i, hull, gradients):
             if chosen:
                 return "subgradient", f"{chosen} {COMPOSED}"
-            if trial.sample.kind == "origin" and not bench.autodiff:
-                # of equal rows one is chosen for each of several losses: none but a framework tells that from wrong
-                return "undecided", "where all entries are equal no oracle tells a choice inside from a wrong gradient"
+            if trial.sample.kind == "origin" and _supported(trial, i, g):
+                return "undecided", "where all entries are zero a valid choice may lie beyond those that were sampled"
             return "differs", "at a kink, outside the valid subgradients"
     asked = bench.settings.subgradient
     if asked in FRAMEWORKS and not equals(bench, trial, i, g, asked):
@@ -104,6 +103,17 @@ def at_kink(bench: Bench, trial: Trial, i: int, hull: kink.Hull, gradients: Grad
     middle = hull.middle[part(trial, i)].reshape(g.shape)
     close = np.allclose(g, middle, rtol=0, atol=_tolerance(gradients[i]) * max(hull.size, 1e-300))
     return "subgradient", f"a kink: {'the midpoint' if close else 'another'} of the valid choices"
+
+
+def _supported(trial: Trial, i: int, g: Array) -> bool:
+    """Whether <g, v> is no more than the slope along v = g: of 64 random unit vectors none may come near an axis.
+
+    For a subgradient of a norm it is; ones at the origin of |x| are longer than any.
+    """
+    v = g / max(float(np.max(np.abs(g), initial=0.0)), 1e-300)
+    ray = slope(trial, {i: v}, refine=False)
+    reach = max(ray.right + ray.right_bound, ray.left + ray.left_bound)
+    return bool(float((g * v).sum()) <= reach + kink.TOLERANCE * norm(g) * norm(v))
 
 
 def _tolerance(g: Array | None) -> float:

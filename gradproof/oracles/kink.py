@@ -23,9 +23,7 @@ PAIRS = 6
 THOROUGH_PAIRS = 32
 MOST_PAIRS = 64
 TOLERANCE = 1e-6
-# how far beyond the sampled extremes, in their range, an entry may lie: where few values occur, and where all differ,
-# as those of a norm at 0 do: of 64 random unit vectors in many dimensions none comes near an axis
-MARGIN, WIDE_MARGIN = 0.02, 1.0
+MARGIN = 0.02
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,7 @@ class Hull:
             return 0.0
         size = max(float(np.max(np.abs(around))), float(np.max(np.abs(g))), 1e-300)
         # extremes of more than two branches were sampled: a little beyond them may still be inside
-        share = np.where(_two_valued(around), 0.0, np.where(_all_different(around), WIDE_MARGIN, MARGIN))
-        margin = share * np.ptp(around, axis=0) + TOLERANCE * size
+        margin = np.where(_two_valued(around), 0.0, MARGIN) * np.ptp(around, axis=0) + TOLERANCE * size
         box = float(np.max(np.maximum(around.min(0) - margin - g, g - around.max(0) - margin), initial=0.0))
         kinked = np.ptp(around, axis=0) > TOLERANCE * size
         if int(kinked.sum()) > len(around) // 2 - 2:
@@ -109,12 +106,6 @@ def _two_valued(around: Array) -> Array:
     low, high = around.min(0), around.max(0)
     room = 1e-4 * (high - low)
     return np.asarray(((around - low <= room) | (high - around <= room)).all(0))
-
-
-def _all_different(around: Array) -> Array:
-    """Entries that take more values than half of the gradients: their extremes were hardly met."""
-    gaps = np.diff(np.sort(around, axis=0), axis=0) > 1e-6 * np.ptp(around, axis=0)
-    return np.asarray(gaps.sum(0) + 1 > len(around) / 2)
 
 
 def gather(
