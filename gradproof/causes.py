@@ -118,14 +118,17 @@ def _of_values(bench: Bench, failure: Failure, e: Evidence, conditions: list[str
         if any(f.check == "nonlinear" and f.position in (failure.position, None) for f in bench.failures):
             yield "nonlinear"
         # a condition on the numbers says more than what the numbers look like there
-        if conditions and conditions[0] in VALUES:
+        placed = bool(conditions) and conditions[0] in VALUES
+        if placed:
             yield conditions.pop(0)
-        elif alone(bench, failure, e):
-            yield "one_entry"
         if failure.oracle == "kink":
             yield "kink"
         alike = list(whole(e))
-        yield from (*alike[:1], *conditions[:1], *alike[1:])
+        # a mean is a factor too, and right for one row: that says no more
+        yield from alike[: 2 if alike[:1] == ["mean_for_sum"] else 1]
+        if not placed and alone(bench, failure, e):
+            yield "one_entry"
+        yield from (*conditions[:1], *alike)
         if e.expected is not None and e.wrong().any() and e.elementwise() and e.at_activation():
             yield "activation_for_preactivation"
     yield from conditions

@@ -261,7 +261,7 @@ def _reshaped(bench: Bench, trial: Trial, source: Declared | Given, position: in
     sample = trial.sample
     others = _without(shapes, sizes, name)
     if not others:
-        return None
+        return False
     answers = []
     for chosen, fails in [(sizes, True), *((other, False) for other in others)]:
         for draw in range(1 if fails else DRAWS):
@@ -279,7 +279,11 @@ def _without(shapes: Shapes, sizes: dict[str, int], name: str) -> list[dict[str,
     """Sizes that lack the condition, all else alike where that can be."""
     if name == "at_batch":
         axis = next((slot.axes[0] for slot in shapes.inputs if slot.axes), None)
-        return [{**sizes, axis.text: 1}] if axis is not None and axis.symbol and axis.text in sizes else []
+        if axis is None or axis.text not in sizes:
+            return []
+        # an axis that a later one repeats, as in a square matrix, has no rows
+        later = [a.text for slot in (*shapes.inputs, *shapes.outputs) for a in slot.axes[1:]]
+        return [] if axis.text in later else [{**sizes, axis.text: 1}]
     if name == "at_batch_one":
         return [{k: n if n > 1 else size for k, n in sizes.items()} for size in (2, 3)]
     if name == "at_nonsquare":

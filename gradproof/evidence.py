@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 
@@ -301,7 +302,7 @@ class Evidence:
         """Whether the gradient is the right one for another input read backwards."""
         sample = self.trial.work.sample
         for k, w in enumerate(sample.inputs):
-            if k == self.position or not is_float(w) or np.ndim(w) < 1 or self.point.size > MOST_JACOBIAN:
+            if k == self.position or not is_float(w) or np.ndim(w) < 1:
                 continue
             spatial = tuple(range(max(np.ndim(w) - 2, 0), np.ndim(w)))
             for axes in {spatial, spatial[-1:]}:
@@ -311,9 +312,18 @@ class Evidence:
                 inputs = tuple(flipped if j == k else x for j, x in enumerate(sample.inputs))
                 other = Trial(self.trial.subject, replace(sample, inputs=inputs))
                 other.__dict__["cotangents"] = self.trial.work.cotangents
-                if self.explains(self._by_slopes(other, self.position)):
+                if self._explained_along(other):
                     return True
         return False
+
+    def _explained_along(self, other: Trial) -> bool:
+        """Whether the wrong gradient is the right one of another trial, along two directions of all entries."""
+        for v in directions(other, self.position, other.sample.rng(34), 2):
+            ray = slope(other, {self.position: v})
+            mine = float((self.got * v).sum())
+            if not abs(mine - ray.value) <= 1e-6 * max(abs(mine), abs(ray.value)) + ray.bound or ray.bound > 1e-3:
+                return False
+        return bool(self.got.any())
 
     def forwards(self) -> bool:
         """Whether the rule applies the Jacobian itself where its transpose belongs."""
@@ -324,17 +334,16 @@ class Evidence:
         return self.explains(pushed) and not close(pushed, self.expected, 1e-9)
 
     def one_slice(self) -> bool:
-        """Whether the gradient is that of one slice of the output's first axis alone: a sum that was not taken."""
+        """Whether the gradient is that of one slice of the output along an axis or two: a sum that was not taken."""
         if self.jacobian is None:
             return False
         y = next(v for v in self.trial.values if is_float(v))
         u = next(c for c, v in zip(self.cotangents, self.trial.values, strict=True) if is_float(v))
-        for axis in range(y.ndim):
-            if y.shape[axis] < 2:
-                continue
+        longer = [axis for axis in range(y.ndim) if y.shape[axis] > 1]
+        for axes in (c for count in (1, 2) for c in combinations(longer, count)):
             for k in (0, -1):
                 only = np.zeros(y.shape)
-                chosen = (slice(None),) * axis + (k,)
+                chosen = tuple(k if axis in axes else slice(None) for axis in range(y.ndim))
                 only[chosen] = u[chosen]
                 if self.explains((self.jacobian.T @ only.reshape(-1)).reshape(self.point.shape)):
                     return True

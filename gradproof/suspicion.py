@@ -87,6 +87,12 @@ def _meet(points: Sequence[Array]) -> bool:
     return any(a.shape == b.shape and bool((a == b).any()) for a, b in combinations(points, 2))
 
 
+def _rows(shapes: Sequence[tuple[int, ...]]) -> int:
+    """The length of the first axis of the first input, where it has others: a vector has no rows."""
+    first = next((shape for shape in shapes if shape), ())
+    return first[0] if len(first) > 1 else 1
+
+
 def repeats(x: Any) -> bool:
     """Whether an array of indices has one twice."""
     return isinstance(x, np.ndarray) and x.dtype.kind in "iu" and x.size > 1 and np.unique(x).size < x.size
@@ -119,7 +125,7 @@ def properties(trial: Trial, large: float, small: float) -> dict[str, bool]:
         "at_saturation": large >= LARGE and reach(trial) >= large,
         "at_small": small <= SMALL and least(trial) <= small,
         "at_negative": bool((joined <= 0).any()),  # an end of the negative numbers is zero
-        "at_batch": next((shape[0] for shape in shapes if shape), 1) > 1,
+        "at_batch": _rows(shapes) > 1,
         "at_batch_one": any(1 in shape for shape in shapes),
         "at_nonsquare": any(len(set(shape[-2:])) > 1 for shape in shapes),
         "at_square": any(a == b for shape in shapes for a, b in combinations(shape, 2)),
