@@ -62,8 +62,9 @@ def reproduce(bench: Bench, failure: Failure | None, count: int) -> str:
     name = bench.subject.name if bench.subject.name.isidentifier() else "vjp"
     differentiated = ", ".join(sample.names[i] for i in sample.wrt)
     arguments = ", ".join(sample.names) + static
-    lines.append(bench.subject.replay.format(name=name, arguments=arguments, differentiated=differentiated))
-    return "\n".join(lines)
+    call = bench.subject.replay.format(name=name, arguments=arguments, differentiated=differentiated).splitlines()
+    imports = [line for line in call if line.startswith("from ")]
+    return "\n".join([lines[0], *imports, *lines[1:], *(line for line in call if line not in imports)])
 
 
 def _wrong(failure: Failure) -> str:
