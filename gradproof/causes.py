@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gradproof.activation import at_activation
 from gradproof.bench import Bench, Failure
 from gradproof.coarse import coarse
 from gradproof.evidence import Evidence
@@ -129,7 +130,7 @@ def _of_values(bench: Bench, failure: Failure, e: Evidence, conditions: list[str
         if not placed and alone(bench, failure, e):
             yield "one_entry"
         yield from (*conditions[:1], *alike)
-        if e.expected is not None and e.wrong().any() and e.elementwise() and e.at_activation():
+        if e.expected is not None and e.wrong().any() and e.elementwise() and at_activation(e):
             yield "activation_for_preactivation"
     yield from conditions
     yield "missing_term"

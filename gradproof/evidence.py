@@ -253,51 +253,6 @@ class Evidence:
         u = next(c for c, y in zip(self.cotangents, self.trial.values, strict=True) if is_float(y))
         return np.asarray((np.diag(self.jacobian) * u.reshape(-1)).reshape(self.point.shape))
 
-    def at_activation(self) -> bool:
-        """The cotangent handed through, the derivative taken at f(x), or the formula in f(x) fed with x."""
-        if not self.elementwise() or self.jacobian is None or not self.jacobian.any():
-            return False  # rounding has no derivative to take elsewhere
-        u = next(c for c, y in zip(self.cotangents, self.trial.values, strict=True) if is_float(y)).reshape(
-            self.point.shape
-        )
-        x = self.point
-        if any(self.explains(c) for c in (u, u * x * (1 - x), u * (1 - x * x), u * x)):
-            return True
-        moved = self._derivative_at(np.asarray(self.trial.work.values[0], np.float64).reshape(x.shape))
-        return moved is not None and self.explains(u * moved)
-
-    def _derivative_at(self, point: Array) -> Array | None:
-        work = self.trial.work
-        inputs = list(work.sample.inputs)
-
-        def phi(t: float) -> Array:
-            inputs[self.position] = point + t
-            return np.asarray(work.subject.value(inputs, work.sample.static)[0], np.float64).reshape(-1)
-
-        estimate = derivative(phi, SPAN * unit(point))
-        if not np.isfinite(estimate.bound).all() or estimate.value.size != point.size:
-            return None
-        return np.asarray(estimate.value.reshape(point.shape))
-
-    def by_activation(self) -> bool:
-        """Whether the derivative of a common activation here would make the gradient right, or made it wrong."""
-        if self.expected is None or self.expected.shape != self.got.shape:
-            return False
-        x, g = self.point, self.got
-        with np.errstate(all="ignore"):
-            sigmoid = 1 / (1 + np.exp(-x))
-            candidates = [g * sigmoid * (1 - sigmoid), g * (1 - np.tanh(x) ** 2), g * np.exp(x)]
-            if x.ndim:
-                shifted = np.exp(x - x.max(-1, keepdims=True))
-                s = shifted / shifted.sum(-1, keepdims=True)
-                candidates.append(s * (g - (g * s).sum(-1, keepdims=True)))
-            # the other way round: by what stands before the activation whose value the input is
-            e = self.expected
-            before = [e * x * (1 - x), e * (1 - x * x), e * x]
-            if x.ndim:
-                before.append(x * (e - (e * x).sum(-1, keepdims=True)))
-        return any(close(c, self.expected, 1e-7) for c in candidates) or any(self.explains(c) for c in before)
-
     def kernel_flipped(self) -> bool:
         """Whether the gradient is the right one for another input read backwards."""
         sample = self.trial.work.sample

@@ -7,6 +7,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
+from gradproof.activation import at_activation, by_activation
 from gradproof.evidence import Evidence
 from gradproof.subject import Array
 
@@ -98,9 +99,9 @@ def _values(e: Evidence) -> Iterator[str]:
             )
             if any(f.ndim <= g.ndim and _fits(f, g) and e.explains(np.broadcast_to(f, g.shape)) for f in forms):
                 yield "value_for_derivative"
-    if e.wrong().all() and e.at_activation():
+    if e.wrong().all() and at_activation(e):
         yield "activation_for_preactivation"
-    if e.by_activation():
+    if by_activation(e):
         yield "activation_for_preactivation"
 
 
