@@ -137,7 +137,9 @@ class Domain:
             tiny = 2.0 ** -rng.integers(8, 30, shape).astype(np.float64)
             return plant(rng, x, np.where(rng.random(shape) < 0.5, tiny, 1 - tiny))
         if kind in ("zeros", "edge"):
-            return plant(rng, x, rng.integers(0, 2, shape).astype(np.float64))
+            # both ends, in turn; of a single entry the one is all there is
+            some = rng.permutation(x.size)[: max(2, min(6, x.size // 2))]
+            x.reshape(-1)[some] = (np.arange(some.size) + (kind == "edge")) % 2
         return x
 
     def _interval(self, rng: np.random.Generator, shape: tuple[int, ...], kind: str, sizes: dict[str, int]) -> Array:

@@ -63,7 +63,8 @@ def test_no_entry_and_one_number_are_drawn_too(given, shape):
         ("real", "ties", lambda x: len(np.unique(x)) < x.size),
         ("positive", "small", lambda x: (x < 0.02).any()),
         ("positive", "extreme", lambda x: (x >= 20).any()),
-        ("probability", "edge", lambda x: np.isin(x, (0, 1)).any()),
+        ("probability", "edge", lambda x: (x == 0).any() and (x == 1).any() and ((0 < x) & (x < 1)).any()),
+        ("probability", "zeros", lambda x: (x == 0).any() and (x == 1).any() and ((0 < x) & (x < 1)).any()),
         ("probability", "small", lambda x: (np.minimum(x, 1 - x) < 0.01).any()),
         ("simplex", "small", lambda x: (x < 1e-4).any()),
         ("labels(c)", "ties", lambda x: (x[:, 1:] == x[:, :-1]).any()),
@@ -138,3 +139,9 @@ def test_the_ends_of_an_interval_and_what_lies_next_to_them_are_drawn(ends):
         assert 0 < away.min() < 1e-2
     edges = np.concatenate([domain.draw(np.random.default_rng(k), (4, 6), "edge") for k in range(8)])
     assert all((edges == end).any() for end in ends if np.isfinite(end))
+
+
+def test_one_probability_is_either_end():
+    assert drawn("probability", "zeros", shape=(1, 1)).tolist() == [[0.0]]
+    assert drawn("probability", "edge", shape=(1, 1)).tolist() == [[1.0]]
+    assert sorted(drawn("probability", "edge", shape=(2,)).tolist()) == [0.0, 1.0]
