@@ -28,7 +28,7 @@ ANOTHER = {
 }
 REDUCTIONS = ("sum", "mean", "max", "min", "prod", "cumsum")
 COPIES = ("copy", "ascontiguousarray", "array")
-SYMMETRIC = ("maximum", "minimum", "max", "min", "zip", "ValueError")
+SYMMETRIC = ("maximum", "minimum", "max", "min", "zip", "ValueError", "result_type", "logaddexp", "hypot")
 ELEMENTWISE = ("exp", "log", "log1p", "expm1", "tanh", "abs", "sqrt", "sin", "cos", "square", "sign", "forward")
 ARRAYS = ("np", "numpy", "jnp")
 MEANT = {"sum": "mean for sum", "mean": "mean for sum"}
