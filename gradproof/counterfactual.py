@@ -3,9 +3,9 @@
     at_ties        of equal entries one stays, the others move
     at_zero        zeros move, all alike: what was equal stays equal
     at_saturation  large entries are brought back, at_small small ones brought up; signs and ties stay
-    at_negative    what is not positive becomes so; made negative throughout, the rule has to be wrong
+    at_negative    what is not positive becomes so; of these three, the rule has to be wrong where they hold still more
     at_repeated    indices become distinct,  at_stride  steps become 1, or the window's size
-    at_batch ...   another shape, drawn as the failing one was; one more draw of the failing shape has to fail
+    at_batch ...   another shape, drawn as the failing one was; another draw of the failing shape has to fail
 
 Each is undone in several ways, and the rule has to be right in all of them that an oracle can judge.
 """
@@ -23,8 +23,8 @@ from gradproof.bench import Bench, Failure
 from gradproof.declared import Declared
 from gradproof.evidence import Evidence
 from gradproof.given import Given
+from gradproof.reshaped import reshaped, sizes_of
 from gradproof.sample import Sample, unit
-from gradproof.shapes import Shapes
 from gradproof.subject import Array
 from gradproof.suspicion import SHAPES, VALUES, floats, least, reach, repeats, separates, steps, suspects
 from gradproof.trial import Trial
@@ -37,10 +37,8 @@ MOST = 7
 OFF_ZERO = (0.43, -0.43, 2.0**-13, -(2.0**-13))
 # how far, in units of their array, equal entries part, and to which side
 APART = (0.21, -0.21, 2.0**-10)
-# draws of each other shape
-DRAWS = 2
-# what is added to the number of a sample for another draw of it
-LATER = 70
+# how much further a large or small entry goes, which has to be wrong as well
+NEAR = 2.0**-6
 
 
 def proved(bench: Bench, smallest: Failure, first: Failure, source: Declared | Given) -> list[str]:
@@ -49,14 +47,15 @@ def proved(bench: Bench, smallest: Failure, first: Failure, source: Declared | G
     first: the failure before it was made smaller, which is asked where the smaller one cannot tell.
     """
     chosen = smallest.position if smallest.position is not None else smallest.trial.sample.wrt[0]
+    values = smallest.oracle == "kink"
     found: list[str] = []
     for name in suspects(bench, smallest)[:MOST]:
-        if name.split()[0] in found or (name in SHAPES and any(n in VALUES for n in found)):
+        if name.split()[0] in found or (name in SHAPES and (values or any(n in VALUES for n in found))):
             continue  # another shape has other values: it tells nothing where these are to blame
         told: bool | None = None
         for trial in _two(smallest.trial, first.trial):
             told = (
-                _reshaped(bench, trial, source, chosen, name)
+                reshaped(bench, trial, source, chosen, name)
                 if name in SHAPES
                 else _undone(bench, trial, source, chosen, name)
             )
@@ -75,8 +74,8 @@ def _two(smallest: Trial, first: Trial) -> list[Trial]:
 
 def _undone(bench: Bench, trial: Trial, source: Declared | Given, position: int, name: str) -> bool | None:
     """Whether the rule is right without the condition; None where no way of undoing it can be judged."""
-    if name == "at_negative" and wrong(bench, _negative(trial), position, trial.cotangents) is False:
-        return False  # what is wrong at zero alone
+    if name in MORE and wrong(bench, MORE[name](trial), position, trial.cotangents) is False:
+        return False  # what is wrong at zero alone is not for negative numbers, nor at 1 alone for large ones
     answers = []
     samples = list(WAYS[name](trial))
     if name == "at_repeated":
@@ -160,6 +159,16 @@ def _negative(trial: Trial) -> Sample:
     return _each(trial, lambda x: np.where(x <= 0, -0.37 * unit(x), x))
 
 
+def _larger(trial: Trial) -> Sample:
+    limit = 0.8 * reach(trial)
+    return _each(trial, lambda x: np.where(np.abs(x) > limit, (1 + NEAR) * x, x))
+
+
+def _smaller(trial: Trial) -> Sample:
+    limit = 1.25 * least(trial)
+    return _each(trial, lambda x: np.where(np.abs(x) < limit, (1 - NEAR) * x, x))
+
+
 def _distinct(trial: Trial) -> Iterator[Sample]:
     rng = trial.sample.rng(71)
     for whole in (False, True):
@@ -173,7 +182,7 @@ def _distinct(trial: Trial) -> Iterator[Sample]:
 
 def _roomier(trial: Trial, source: Declared | Given) -> list[Sample]:
     """Distinct indices at sizes that have room for them: every axis but theirs longer than there are indices."""
-    shapes, sizes = _sizes(trial, source)
+    shapes, sizes = sizes_of(trial, source)
     if shapes is None:
         return []
     indices = {slot.name for slot, x in zip(shapes.inputs, trial.sample.inputs, strict=True) if repeats(x)}
@@ -184,15 +193,6 @@ def _roomier(trial: Trial, source: Declared | Given) -> list[Sample]:
     if resized is None:
         return []
     return [s for s in _distinct(Trial(trial.subject, resized)) if s is not resized]
-
-
-def _sizes(trial: Trial, source: Declared | Given) -> tuple[Shapes | None, dict[str, int]]:
-    """The shape string, and the trial's sizes by symbol; None where there is none."""
-    if isinstance(source, Declared):
-        return source.equation.variants[0].shapes, dict(trial.sample.sizes)
-    if source.shapes is None:
-        return None, {}
-    return source.shapes, dict(trial.sample.sizes or source.shapes.bind(trial.sample.inputs))
 
 
 def _by_one(trial: Trial) -> Iterator[Sample]:
@@ -229,6 +229,14 @@ WAYS: dict[str, Callable[[Trial], Iterator[Sample]]] = {
 }
 
 
+# where a condition holds still more, the rule has to be wrong too
+MORE: dict[str, Callable[[Trial], Sample]] = {
+    "at_negative": _negative,
+    "at_saturation": _larger,
+    "at_small": _smaller,
+}
+
+
 def _at_repeats(bench: Bench, failure: Failure) -> bool:
     """Whether just those rows are wrong whose index is repeated, or that a repeated index names."""
     if failure.position is None or failure.check != "vjp":
@@ -248,45 +256,3 @@ def _at_repeats(bench: Bench, failure: Failure) -> bool:
             if any((rows <= allowed).all() and not allowed.all() for allowed in (named, holding)):
                 return True
     return False
-
-
-# ---- shapes ---------------------------------------------------------------------------------------------------------
-
-
-def _reshaped(bench: Bench, trial: Trial, source: Declared | Given, position: int, name: str) -> bool | None:
-    """Whether the rule fails on another draw of the failing shape and on no draw of one without the condition."""
-    shapes, sizes = _sizes(trial, source)
-    if shapes is None:
-        return None
-    sample = trial.sample
-    others = _without(shapes, sizes, name)
-    if not others:
-        return False
-    answers = []
-    for chosen, fails in [(sizes, True), *((other, False) for other in others)]:
-        for draw in range(1 if fails else DRAWS):
-            fresh = replace(sample, sizes=sizes, index=sample.index + LATER * draw)
-            resized = source.resize(fresh, chosen)
-            answer = None if resized is None else wrong(bench, resized, position)
-            if answer is not None and answer != fails:
-                return False
-            answers.append((fails, answer))
-    told = {fails for fails, answer in answers if answer is not None}
-    return True if told == {True, False} else None
-
-
-def _without(shapes: Shapes, sizes: dict[str, int], name: str) -> list[dict[str, int]]:
-    """Sizes that lack the condition, all else alike where that can be."""
-    if name == "at_batch":
-        axis = next((slot.axes[0] for slot in shapes.inputs if slot.axes), None)
-        if axis is None or axis.text not in sizes:
-            return []
-        # an axis that a later one repeats, as in a square matrix, has no rows
-        later = [a.text for slot in (*shapes.inputs, *shapes.outputs) for a in slot.axes[1:]]
-        return [] if axis.text in later else [{**sizes, axis.text: 1}]
-    if name == "at_batch_one":
-        return [{k: n if n > 1 else size for k, n in sizes.items()} for size in (2, 3)]
-    if name == "at_nonsquare":
-        return [dict.fromkeys(sizes, size) for size in (2, 3)]
-    distinct = list(range(2, 2 + len(sizes)))
-    return [dict(zip(sizes, order, strict=True)) for order in (distinct, distinct[::-1])]

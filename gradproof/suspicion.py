@@ -38,13 +38,13 @@ def suspects(bench: Bench, failure: Failure) -> list[str]:
 
 
 def separates(bench: Bench, failure: Failure, name: str) -> bool:
-    """Whether a condition parts the samples without exception, over several of either kind and shape."""
+    """Whether a condition parts the samples, over several of either kind and shape: one of seven may pass by chance."""
     fails, passes = _samples(bench, failure)
     shapes = [{tuple(np.shape(x) for x in t.sample.inputs) for t in some} for some in (fails, passes)]
     if len(fails) < FAILING or len(passes) < PASSING or (name in SHAPES and min(map(len, shapes)) < DISTINCT):
         return False
     failing, passing = _described(fails, fails, passes), _described(passes, fails, passes)
-    return all(p[name] for p in failing) and not any(p[name] for p in passing)
+    return all(p[name] for p in failing) and sum(p[name] for p in passing) <= len(passing) / 7
 
 
 def _samples(bench: Bench, failure: Failure) -> tuple[list[Trial], list[Trial]]:
