@@ -20,7 +20,7 @@ class Repository:
     def changed(self) -> list[Path]:
         """The files that differ from the commit, new and deleted ones included, ignored ones not."""
         listed = _git(self.top, "diff", "--name-only", "--no-renames", "-z", self.commit, "--")
-        new = _git(self.top, "ls-files", "--others", "--exclude-standard", "-z")
+        new = _git(self.top, "ls-files", "--others", "--exclude-standard", "--exclude=__pycache__/", "-z")
         return [self.top / name for name in sorted({*listed.split("\0"), *new.split("\0")} - {""})]
 
     def before(self, path: Path) -> str | None:

@@ -1,6 +1,7 @@
 """What a change can affect: from the source of an equation and all it calls, found by name and never by running."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,8 @@ def git(folder, *arguments):
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A committed project of three equations; two are built on parts, one on another equation."""
+    # a file is rewritten here within a second, which bytecode cannot tell where its length stays
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -79,8 +82,6 @@ def checkout(tmp_path, monkeypatch):
 
 
 def forget():
-    import sys
-
     for name in [name for name in sys.modules if name.partition(".")[0] in ("kit", "answers", "tables")]:
         del sys.modules[name]
 
