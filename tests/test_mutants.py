@@ -157,14 +157,12 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
-    import sys
 
     for name in ("halves", "quarters"):
         sys.modules.pop(name, None)
 
 
 def test_a_fault_reaches_the_declarations_that_import_it(folder):
-    import sys
 
     project = find_project()
     sources = Sources(project.equations, project.files)
