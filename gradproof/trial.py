@@ -15,6 +15,7 @@ import numpy as np
 
 from gradproof.domain import full, short
 from gradproof.errors import InputError
+from gradproof.oracles.analytic import Analytic
 from gradproof.sample import Sample, is_float
 from gradproof.subject import Array, Gradients, Subject
 from gradproof.variation import structure
@@ -154,8 +155,10 @@ class Trial:
             inputs = list(base)
             for i, kept, v, array in moving:
                 moved = kept + t * v
-                inputs[i] = moved if array else moved[()]
-            y = subject.value(inputs, static)
+                if isinstance(t, complex):
+                    moved = np.asarray(moved).view(Analytic)
+                inputs[i] = moved if array or isinstance(t, complex) else moved[()]
+            y = [np.asarray(one) for one in subject.value(inputs, static)]
             # differences of outputs before the sum: large constant outputs then cost no digits
             return np.asarray([sum(w @ (y[k].reshape(-1) - start[k]) for k, w in weights)])
 

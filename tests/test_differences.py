@@ -5,9 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+import gradproof
 from benchmarks import honesty
 from gradproof.errors import InputError
 from gradproof.oracles import differences, ladder
+from gradproof.oracles.analytic import Analytic
 from gradproof.oracles.differences import complex_step, derivative, extended
 
 DRAWS = 1000
@@ -261,3 +263,59 @@ def test_precisions_are_those_of_numpy():
     for name in ("float16", "float32", "float64"):
         info = np.finfo(name)
         assert differences.PRECISIONS[name] == (float(info.eps) / 2, float(info.smallest_subnormal))
+
+
+def test_what_is_not_analytic_says_so_however_small_it_is():
+    """|x| inside a term of 1e-13 beside one of 1e3: no difference sees that the complex step drops its slope."""
+
+    def losses(x, y):
+        return np.maximum(x, 0) - x * y + np.log1p(np.exp(-np.abs(x)))
+
+    def slope(u, x, y):
+        s = np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
+        return u * (s - y) / x.size, None
+
+    x, y = np.array([324.0, 997.0, -29.0]), np.array([0.375, 0.3125, 2.0**-22])
+    assert gradproof.check_vjp(lambda x, y: losses(x, y).mean(), slope, (x, y), constant="y").word == "agrees"
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        np.abs,
+        np.real,
+        np.imag,
+        np.conj,
+        np.sign,
+        np.angle,
+        np.linalg.norm,
+        lambda z: z.real,
+        lambda z: z.conj(),
+        lambda z: abs(z.sum()),
+        lambda z: np.where(z > 0, z, 0 * z).real,
+        lambda z: np.concatenate([z, z]).imag,
+        lambda z: np.vdot(z, z),
+        lambda z: z.var(),
+    ],
+)
+def test_a_function_that_is_not_analytic_is_refused(lie):
+    z = np.array([1.0 + 1e-30j, 2.0]).view(Analytic)
+    with pytest.raises(TypeError, match="not analytic"):
+        lie(z)
+
+
+def test_what_is_analytic_keeps_its_value():
+    z = np.array([[1.0 + 1e-30j, 2.0], [3.0, 5.0]])
+    for f in (
+        np.exp,
+        np.sum,
+        np.linalg.inv,
+        lambda z: z @ z,
+        lambda z: np.where(z > 1, z, 0),
+        lambda z: z.mean(0),
+        np.einsum,
+    ):
+        given = ("ij,ij->i", z, z) if f is np.einsum else (z,)
+        wrapped = tuple(x.view(Analytic) if isinstance(x, np.ndarray) else x for x in given)
+        assert np.array_equal(np.asarray(f(*wrapped)), f(*given))
+        assert isinstance(f(*wrapped), Analytic)
