@@ -60,10 +60,17 @@ def vary(
     if not is_float(x):
         return vary_whole(rng, x, kind, keep, shape)
     base = x.astype(np.float64)
+    mirrored = "symmetric" in keep and len(shape) > 1 and shape[-1] == shape[-2]
+    if mirrored and kind == "origin":
+        kind = "random"  # no inverse, no factor, and all eigenvalues tied: a matrix that nobody starts from
+    if mirrored and "rows summing to 1" in keep:
+        share = 1.0 if "values 0/1" in keep else rng.integers(1, 16) / 16
+        return (share * _exchange(rng, shape) + (1 - share) * np.eye(shape[-1])).astype(x.dtype)
     if "values 0/1" in keep:
         if "rows summing to 1" in keep:
             return np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])].reshape(shape).astype(x.dtype)
-        return np.asarray(rng.random(shape) < np.clip(base.mean(), 0.2, 0.8)).astype(x.dtype)
+        some = np.asarray(rng.random(shape) < np.clip(base.mean(), 0.2, 0.8))
+        return (_mirror(some.astype(np.float64)) if mirrored else some).astype(x.dtype)
     if "a permutation" in keep:
         return rng.permutation(int(np.prod(shape))).reshape(shape).astype(x.dtype)
     if "rows summing to 1" in keep:
@@ -82,11 +89,25 @@ def vary(
     else:
         drawn = full(rng, shape) if kind == "random" else short(rng, shape)
         fresh = range_of(x.dtype, harden(rng, drawn * _two_power(rms), kind), kind)
-    if "symmetric" in keep and len(shape) > 1 and shape[-1] == shape[-2]:
-        fresh = np.triu(fresh) + np.swapaxes(np.triu(fresh, 1), -1, -2)
+    if mirrored:
+        fresh = _mirror(fresh)
     if "sorted" in keep:
         fresh = np.sort(fresh, axis=-1)
     return np.asarray(fresh.astype(x.dtype))
+
+
+def _mirror(x: Array) -> Array:
+    return np.asarray(np.triu(x) + np.swapaxes(np.triu(x, 1), -1, -2))
+
+
+def _exchange(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """The matrix that exchanges some rows in pairs, a stack of them where the shape has more axes."""
+    size = shape[-1]
+    order, rows = rng.permutation(size), np.arange(size)
+    for first, second in zip(order[: size // 2], order[size // 2 :], strict=False):
+        if rng.random() < 0.7:
+            rows[[first, second]] = second, first
+    return np.asarray(np.broadcast_to(np.eye(size)[rows], shape))
 
 
 def above_zero(kind: str, keep: frozenset[str]) -> str:

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import gradproof
+from gradproof.sample import VALUES
+from gradproof.variation import structure, vary
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 3))
@@ -275,3 +277,34 @@ def test_a_reference_that_is_set_aside_is_named(off):
     same = gradproof.check_vjp(*SQUARE, (X,), torch=torch.square)
     assert same.ok
     assert not any("set aside" in w for w in same.warnings)
+
+
+# ---- symmetric matrices ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_eigenvalues_of_a_symmetric_matrix_are_not_asked_for_where_all_are_equal(seed):
+    """At zero, or at a variation that is not symmetric, the right rule is none of one triangle's."""
+
+    def vjp(u, a):
+        vectors = np.linalg.eigh(a)[1]
+        return vectors @ np.diag(u) @ vectors.T
+
+    half = np.random.default_rng(seed).normal(size=(3, 3))
+    assert gradproof.check_vjp(np.linalg.eigvalsh, vjp, (half + half.T,), seed=seed).word == "agrees"
+    bent = gradproof.check_vjp(np.linalg.eigvalsh, lambda u, a: 1.01 * vjp(u, a), (half + half.T,), seed=seed)
+    assert bent.refused
+
+
+@pytest.mark.parametrize("x", [np.eye(4), np.array([[0.0, 1], [1, 1]]), np.full((3, 3), 1 / 3), np.diag([1.0, 2, 3])])
+def test_a_symmetric_point_stays_symmetric_and_keeps_what_else_it_has(x):
+    keep = structure(x)
+    assert "symmetric" in keep
+    for kind in VALUES:
+        for seed in range(5):
+            fresh = vary(np.random.default_rng(seed), x, kind, keep)
+            assert np.array_equal(fresh, fresh.T)
+            if "rows summing to 1" in keep:
+                assert np.allclose(fresh.sum(-1), 1)
+            if "values 0/1" in keep:
+                assert np.isin(fresh, (0, 1)).all()
