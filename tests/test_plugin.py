@@ -222,7 +222,8 @@ def test_seed(record_property):
         return (point,)
     result = gradproof.check_vjp(sine, sine_vjp, sampler)
     assert result.ok
-    print("POINT", samples[0][0], "COUNT", len(result.samples))
+    with open("points.txt", "a") as file:
+        print("POINT", samples[0][0], "COUNT", len(result.samples), file=file)
 
 def test_fixture(assert_vjp):
     samples = []
@@ -231,20 +232,25 @@ def test_fixture(assert_vjp):
         samples.append(point)
         return (point,)
     assert_vjp(sine, sine_vjp, sampler)
-    print("POINT", samples[0][0], "COUNT", len(samples))
+    with open("points.txt", "a") as file:
+        print("POINT", samples[0][0], "COUNT", len(samples), file=file)
 """
 
 
-def points(outcome):
-    return re.findall(r"POINT (\S+) COUNT (\d+)", outcome.stdout.str())
+def points(pytester, *options):
+    """(first number of the first point, count of points) of each test of a run with these options."""
+    run(pytester, "-q", *options).assert_outcomes(passed=2)
+    path = pytester.path / "points.txt"
+    said = path.read_text(encoding="utf-8")
+    path.unlink()
+    return re.findall(r"POINT (\S+) COUNT (\d+)", said)
 
 
 def test_seed_and_examples_of_the_run_are_the_defaults(suite):
-    # -s, in a process of its own: what is printed here is the outer run's business
     pytester = suite(SEEDED)
-    plain = points(pytester.runpytest_subprocess("-s", "-q"))
-    same = points(pytester.runpytest_subprocess("-s", "-q", "--gradproof-seed=0"))
-    other = points(pytester.runpytest_subprocess("-s", "-q", "--gradproof-seed=7", "--gradproof-examples=5"))
+    plain = points(pytester)
+    same = points(pytester, "--gradproof-seed=0")
+    other = points(pytester, "--gradproof-seed=7", "--gradproof-examples=5")
     assert plain == same
     assert plain[0][0] == plain[1][0] == str(np.random.default_rng((0, 0)).normal(size=3)[0])
     assert other[0][0] == other[1][0] == str(np.random.default_rng((7, 0)).normal(size=3)[0])
@@ -255,8 +261,7 @@ def test_seed_and_examples_of_the_run_are_the_defaults(suite):
 
 def test_an_explicit_seed_wins_over_the_runs(suite):
     tests = SEEDED.replace("sine_vjp, sampler)", "sine_vjp, sampler, seed=0, examples=3)")
-    outcome = suite(tests).runpytest_subprocess("-s", "-q", "--gradproof-seed=7", "--gradproof-examples=5")
-    found = points(outcome)
+    found = points(suite(tests), "--gradproof-seed=7", "--gradproof-examples=5")
     assert found[0][0] == found[1][0] == str(np.random.default_rng((0, 0)).normal(size=3)[0])
     assert found[0][1] == "3"
     assert len(found) == 2
@@ -264,7 +269,7 @@ def test_an_explicit_seed_wins_over_the_runs(suite):
 
 @pytest.mark.parametrize("option", ["--gradproof-seed=-1", "--gradproof-examples=0", "--gradproof-examples=x"])
 def test_a_bad_number_is_a_usage_error_in_one_line(suite, option):
-    outcome = suite("").runpytest_subprocess(option)
+    outcome = run(suite(""), option)
     assert outcome.ret == pytest.ExitCode.USAGE_ERROR
     assert "expected a whole number of at least" in outcome.stderr.str()
 
@@ -297,28 +302,30 @@ def pytest_collection_modifyitems(items):
 """
 
 
+DROPPED = """
+def test_dropped():
+    gradproof.check_vjp(sine, sine_vjp, (X,))
+"""
+
+
 def test_verdicts_are_the_same_on_two_workers_and_in_any_order(suite):
     def said():
         return {path.name: path.read_text(encoding="utf-8") for path in pytester.path.glob("said-*.txt")}
 
-    pytester = suite(MANY)
-    pytester.runpytest_subprocess("-q").assert_outcomes(passed=3, failed=3)
+    pytester = suite(MANY + DROPPED)
+    run(pytester, "-q").assert_outcomes(passed=3, failed=4)
     alone = said()
     assert len(alone) == 6
-    pytester.runpytest_subprocess("-q", "-n", "2").assert_outcomes(passed=3, failed=3)
+    outcome = pytester.runpytest_subprocess("-q", "-n", "2")  # a dropped result fails on a worker too
+    outcome.assert_outcomes(passed=3, failed=4)
+    assert "never read: sine_vjp" in outcome.stdout.str()
     assert said() == alone
     conftest = pytester.path / "conftest.py"
     conftest.write_text(conftest.read_text(encoding="utf-8") + BACKWARDS, encoding="utf-8")
-    pytester.runpytest_subprocess("-q").assert_outcomes(passed=3, failed=3)
+    outcome = run(pytester, "-v")
+    outcome.assert_outcomes(passed=3, failed=4)
+    assert outcome.stdout.str().index("test_dropped FAILED") < outcome.stdout.str().index("test_rule[0]")
     assert said() == alone
-
-
-def test_a_dropped_result_fails_on_a_worker_too(suite):
-    outcome = suite("\ndef test_dropped():\n    gradproof.check_vjp(sine, sine_vjp, (X,))\n").runpytest_subprocess(
-        "-n", "1"
-    )
-    outcome.assert_outcomes(failed=1)
-    assert "never read: sine_vjp" in outcome.stdout.str()
 
 
 def test_the_plug_in_imports_nothing_large():
