@@ -18,7 +18,7 @@ from gradproof.confirm import FINE, confirmed, place
 from gradproof.oracles.contract import Contract
 from gradproof.references import ask, movement, neighbour
 from gradproof.sample import unit
-from gradproof.slope import directions, one_triangle, slope
+from gradproof.slope import directions, one_triangle, slope, slopes
 from gradproof.subject import Array, Fault, Gradients
 from gradproof.tolerance import RESOLVED, allowed, eps, largest
 from gradproof.trial import Trial, try_trial
@@ -43,8 +43,8 @@ def judge(
     settled = bench.seen <= 2 and proof.judge(bench, trial, i, got, dtype, moves)
     if bench.failed(trial, i):
         return False
-    for v in directions(trial, i, trial.sample.rng(20 + i), count):
-        ray = slope(trial, {i: v})
+    drawn = directions(trial, i, trial.sample.rng(20 + i), count)
+    for v, ray in zip(drawn, slopes(trial, [{i: v} for v in drawn]), strict=True):
         mine = float((got.astype(np.float64) * v).sum())
         if np.isfinite(ray.bound) and trial.sample.kind in REGULAR:
             bench.grow(trial.sample.names[i], abs(ray.value) / max(norm(v), 1e-300))

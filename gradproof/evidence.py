@@ -14,7 +14,7 @@ from gradproof.bench import Bench, Failure
 from gradproof.oracles.contract import Contract
 from gradproof.oracles.differences import derivative
 from gradproof.sample import is_float, unit
-from gradproof.slope import SPAN, directions, slope
+from gradproof.slope import SPAN, directions, slope, slopes
 from gradproof.subject import Array, Fault
 from gradproof.trial import Trial
 
@@ -106,14 +106,10 @@ class Evidence:
     @staticmethod
     def _by_slopes(trial: Trial, i: int) -> Array:
         x = np.asarray(trial.sample.inputs[i])
-        g = np.zeros(x.shape)
         size = unit(x)
-        for index in np.ndindex(x.shape):
-            v = np.zeros(x.shape)
-            v[index] = size
-            ray = slope(trial, {i: v})
-            g[index] = ray.value / size if np.isfinite(ray.value) else 0.0
-        return g
+        along = (size * np.eye(1, x.size, k).reshape(x.shape) for k in range(x.size))
+        found = np.array([ray.value for ray in slopes(trial, [{i: v} for v in along])])
+        return np.where(np.isfinite(found), found / size, 0.0).reshape(x.shape)
 
     @cached_property
     def tolerance(self) -> float:
@@ -141,8 +137,8 @@ class Evidence:
         For arrays whose entries are too many to be worked out one by one.
         """
         ratios, known = [], []
-        for v in directions(self.trial, self.position, self.trial.sample.rng(33), DIRECTIONS):
-            ray = slope(self.trial, {self.position: v})
+        drawn = directions(self.trial, self.position, self.trial.sample.rng(33), DIRECTIONS)
+        for v, ray in zip(drawn, slopes(self.trial, [{self.position: v} for v in drawn]), strict=True):
             if not np.isfinite(ray.bound) or ray.value == 0:
                 return None
             ratios.append(float((self.got * v).sum()) / ray.value)

@@ -75,6 +75,14 @@ def is_float(x: Any) -> bool:
     return isinstance(x, np.ndarray | np.generic) and _floating(x.dtype)
 
 
+def upcast(x: Any, dtype: Any = np.float64) -> Any:
+    """A float array or NumPy scalar in a wider dtype; anything else as it is."""
+    if not is_float(x):
+        return x
+    wide = np.asarray(x).astype(dtype)
+    return wide if isinstance(x, np.ndarray) else wide[()]
+
+
 @cache
 def _floating(dtype: np.dtype[Any]) -> bool:
     return bool(np.issubdtype(dtype, np.floating)) or dtype.name == "bfloat16"

@@ -6,7 +6,7 @@ measured against a truth far finer than they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,8 +15,8 @@ import numpy as np
 
 from gradproof.domain import full, short
 from gradproof.errors import InputError
-from gradproof.oracles.analytic import Analytic
-from gradproof.sample import Sample, is_float
+from gradproof.rays import Rays
+from gradproof.sample import Sample, is_float, upcast
 from gradproof.subject import Array, Gradients, Subject
 from gradproof.variation import structure
 
@@ -47,14 +47,6 @@ def finite(values: Sequence[Array]) -> bool:
         for y in values
         if y.dtype.kind in "fcV"
     )
-
-
-def upcast(x: Any, dtype: Any = np.float64) -> Any:
-    """A float array or NumPy scalar in a wider dtype; anything else as it is."""
-    if not is_float(x):
-        return x
-    wide = np.asarray(x).astype(dtype)
-    return wide if isinstance(x, np.ndarray) else wide[()]
 
 
 def _widened(x: Any) -> Any:
@@ -134,35 +126,9 @@ class Trial:
         """The trial that truth is computed in."""
         return self.wide or self
 
-    def ray(self, directions: Mapping[int, Array], precision: Any = np.float64) -> Callable[[Any], Array]:
+    def ray(self, directions: Mapping[int, Array], precision: Any = np.float64) -> Rays:
         """t -> [<u, f(x + t v) - f(x)>], moving every input that has a direction; t may be complex."""
-        static, subject = self.sample.static, self.subject
-        base = [
-            upcast(x, precision) if is_float(x) and np.asarray(x).dtype != np.dtype(precision) else x
-            for x in self.sample.inputs
-        ]
-        moving = [
-            (i, np.asarray(base[i]), np.asarray(v, precision), isinstance(base[i], np.ndarray))
-            for i, v in directions.items()
-        ]
-        weights = [
-            (k, np.asarray(u, precision).reshape(-1)) for k, u in enumerate(self.cotangents) if is_float(self.values[k])
-        ]
-        same = all(a is b for a, b in zip(base, self.sample.inputs, strict=True))
-        start = [np.asarray(y).reshape(-1) for y in (self.values if same else subject.value(base, static))]
-
-        def phi(t: Any) -> Array:
-            inputs = list(base)
-            for i, kept, v, array in moving:
-                moved = kept + t * v
-                if isinstance(t, complex):
-                    moved = np.asarray(moved).view(Analytic)
-                inputs[i] = moved if array or isinstance(t, complex) else moved[()]
-            y = [np.asarray(one) for one in subject.value(inputs, static)]
-            # differences of outputs before the sum: large constant outputs then cost no digits
-            return np.asarray([sum(w @ (y[k].reshape(-1) - start[k]) for k, w in weights)])
-
-        return phi
+        return Rays(self, [directions], precision)
 
 
 def try_trial(subject: Subject, sample: Sample) -> Trial | None:

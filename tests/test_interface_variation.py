@@ -35,19 +35,19 @@ def check(forward, vjp, inputs, **options):
 
 
 def test_other_shapes_are_tried_only_where_the_caller_says_how():
-    shapes = set()
+    shapes = set()  # of the rule's inputs: the forward may be given many points as one batch
 
-    def remember(x, w):
+    def remember(u, x, w):
         shapes.add((x.shape, w.shape))
-        return x * w
+        return scale_vjp(u, x, w)
 
-    one = check(remember, scale_vjp, (X, W), examples=20)
+    one = check(scale, remember, (X, W), examples=20)
     assert one.ok
     assert shapes == {((2, 3), (3,))}
     assert any("one shape was tried: give shapes= or a sampler" in w for w in one.warnings)
     assert "one shape was tried" in str(one)
     shapes.clear()
-    many = check(remember, scale_vjp, (X, W), shapes=SHAPES, examples=20)
+    many = check(scale, remember, (X, W), shapes=SHAPES, examples=20)
     assert many.ok
     assert len(shapes) > 5
     assert all(w == x[-1:] for x, w in shapes)

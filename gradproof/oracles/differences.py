@@ -16,7 +16,7 @@ intermediate, where phi is locally constant and every one of them agrees on a wr
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -111,25 +111,39 @@ class _Values:
         self.missing = np.full_like(self.centre, np.nan)
 
     def at(self, t: Any) -> Array:
-        self.evaluations += 1
         try:
             return np.asarray(self.phi(t))
         except (ArithmeticError, ValueError):
             return self.missing
 
-    def pair(self, t: Any) -> tuple[Array, Array]:
-        plus = self.at(t) if self.side >= 0 else self.missing
-        return plus, self.at(-t) if self.side <= 0 else self.missing
+    def pairs(self, steps: Sequence[Any]) -> list[tuple[Array, Array]]:
+        """phi at plus and minus each step, in one evaluation where phi can."""
+        plus = list(steps) if self.side >= 0 else []
+        minus = [-t for t in reversed(steps)] if self.side <= 0 else []
+        asked = [*plus, *minus]
+        self.evaluations += len(asked)
+        many = getattr(self.phi, "many", None)
+        values = many(asked) if many else None
+        if values is None:
+            values = [self.at(t) for t in asked]
+        nothing = [self.missing] * len(steps)
+        ahead = list(values[: len(plus)]) or nothing
+        return list(zip(ahead, list(values[len(plus) :])[::-1] or nothing, strict=True))
+
+    def only(self, k: int) -> _Values:
+        """Component k with the values that were taken already."""
+        alone = _Values(self.phi.only(k), self.scale, self.side, self.precision)  # type: ignore[attr-defined]
+        alone.plus, alone.minus = [y[k : k + 1] for y in self.plus], [y[k : k + 1] for y in self.minus]
+        alone.evaluations += self.evaluations
+        return alone
 
     def slopes(self, count: int) -> tuple[Slopes, Slopes, Slopes]:
         """Two-sided, right and left slopes at the first `count` steps."""
         steps = STEPS[:count].astype(self.dtype) * self.dtype(self.scale)
-        for t in steps[len(self.plus) :]:
-            plus, minus = self.pair(t)
-            self.plus.append(plus)
-            self.minus.append(minus)
         small = self.dtype(PROBE * STEPS[count - 1]) * self.dtype(self.scale)
-        probe_plus, probe_minus = self.pair(small)
+        *taken, (probe_plus, probe_minus) = self.pairs([*steps[len(self.plus) :], small])
+        self.plus += [plus for plus, _ in taken]
+        self.minus += [minus for _, minus in taken]
         up, down = np.array(self.plus, self.dtype), np.array(self.minus, self.dtype)
         right, left = (up - self.centre) / steps[:, None], (self.centre - down) / steps[:, None]
         probe_right, probe_left = (probe_plus - self.centre) / small, (self.centre - probe_minus) / small
@@ -146,6 +160,35 @@ class _Values:
             Slopes(right, None, probe_right, None, *rest),
             Slopes(left, None, probe_left, None, *rest),
         )
+
+
+def derivatives(phi: Any, scale: float, *, precision: str = "float64") -> list[Estimate]:
+    """`derivative` of each of the K components of phi by itself; those that the first steps settle are read together.
+
+    `phi.only(k)` is component k alone: one that lies at a kink does not cost the others finer steps.
+    """
+    with np.errstate(all="ignore"):
+        values = _Values(phi, float(scale), 0, precision)
+        first = _one_slope(read(values.slopes(FIRST)[0]), last=False)
+        settled = first.settled & np.isfinite(values.centre)
+        return [
+            _component(first, k, values.evaluations) if settled[k] else _climb_down(values.only(k))
+            for k in range(settled.size)
+        ]
+
+
+def joined(found: Sequence[Estimate]) -> Estimate:
+    """Estimates of one component or more each as one of them all."""
+    if len(found) == 1:
+        return found[0]
+    names = [name for name in vars(found[0]) if name != "evaluations"]
+    parts = {name: np.concatenate([getattr(one, name) for one in found]) for name in names}
+    return Estimate(**parts, evaluations=max(one.evaluations for one in found))
+
+
+def _component(found: Estimate, k: int, evaluations: int) -> Estimate:
+    parts = {name: part[k : k + 1] for name, part in vars(found).items() if name != "evaluations"}
+    return Estimate(**parts, evaluations=evaluations)
 
 
 def _climb_down(values: _Values) -> Estimate:
@@ -227,7 +270,7 @@ def _at_zero_itself(values: _Values, right: Reading, left: Reading, gap: Array, 
             noise = np.maximum(noise, np.maximum(*sides))
         finest = max(STEPS[-1] * values.scale, 64 * np.nanmax(np.where(kink & ~seen, noise / gap, 0)))
         step = values.dtype(min(finest, PROBE * values.scale))
-        plus, minus = values.pair(step)
+        ((plus, minus),) = values.pairs([step])
         off_right = np.abs((plus - values.centre) / step - right.value)
         off_left = np.abs((values.centre - minus) / step - left.value)
         seen |= np.maximum(off_right, off_left) <= gap / 8
@@ -265,31 +308,44 @@ def complex_step(phi: Phi, scale: float, against: Estimate) -> tuple[Array, Arra
 
     There is no cancellation in it, so it is exact to rounding; the rounding is measured, as the scatter about
     a cubic of the same quotient at eight points t + i h beside 0. A forward with abs, real or conj inside
-    answers wrongly in silence: `against`, the differences of the same phi on the real line, must settle
-    every component, and agree. What such a forward drops below the bound of `against` is not seen.
+    answers wrongly in silence: `against`, the differences of the same phi on the real line, must have settled
+    a component, and agree; its bound is inf elsewhere. What such a forward drops below the bound of `against` is
+    not seen.
 
     Source: Squire & Trapp (1998).
     """
-    resolved = against.bound <= 1e-6 * np.abs(against.value) + 1e3 * against.noise / scale
-    if not (against.settled & resolved).all():
+    resolved = against.settled & (against.bound <= 1e-6 * np.abs(against.value) + 1e3 * against.noise / scale)
+    if not resolved.any():
         return None
     # Far above the rounding of x + t, float32's too; so small that a cubic follows the slope.
-    span = min(1e-4 * scale, 1e-2 * float(against.step.min()))
-    quotients = []
+    span = min(1e-4 * scale, 1e-2 * float(against.step[resolved].min()))
+    steps = [complex(offset, _IMAGINARY * scale) for offset in _OFFSETS * span]
+    many = getattr(phi, "many", None)
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
         try:
-            for offset in _OFFSETS * span:
-                out = np.asarray(phi(complex(offset, _IMAGINARY * scale)))
-                if not np.iscomplexobj(out):
-                    return None
-                quotients.append(out.imag.astype(np.float64) / (_IMAGINARY * scale))
+            values = many(steps) if many else None
+            if values is None:
+                values = _each(phi, steps)
         except (TypeError, ValueError, ArithmeticError, np.exceptions.ComplexWarning):
             return None
-    slopes = np.array(quotients)
-    fit = _FIT @ slopes
-    value, scatter = fit[0], np.abs(slopes - _CUBIC @ fit).max(axis=0)
-    bound = 4 * scatter + 2.0**-51 * np.abs(value) + 2.0**-1074
-    if not (np.abs(value - against.value) <= against.bound + bound).all():  # a NaN is refused too
+    if values is None or not np.iscomplexobj(values):
         return None
-    return value, bound
+    slopes = values.imag.astype(np.float64) / (_IMAGINARY * scale)
+    with np.errstate(all="ignore"):
+        fit = _FIT @ slopes
+        value, scatter = fit[0], np.abs(slopes - _CUBIC @ fit).max(axis=0)
+        bound = 4 * scatter + 2.0**-51 * np.abs(value) + 2.0**-1074
+        agrees = resolved & (np.abs(value - against.value) <= against.bound + bound)  # never where a NaN is
+    return (value, np.where(agrees, bound, np.inf)) if agrees.any() else None
+
+
+def _each(phi: Phi, steps: Sequence[complex]) -> Array | None:
+    """phi at each step, (T, K); None as soon as one is real."""
+    found = []
+    for t in steps:
+        out = np.asarray(phi(t))
+        if not np.iscomplexobj(out):
+            return None
+        found.append(out)
+    return np.array(found)
