@@ -31,6 +31,8 @@ def run_tests(
         return Run(complete=True)  # without a name pytest would run them all
     recorder = _recorder(pytest)
     arguments = [f"--rootdir={root}", f"--gradproof-seed={seed}", "-q", "-p", "no:cacheprovider"]
+    # the plug-in is imported already: no news here, and an error to whom warnings are errors
+    arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     arguments += [f"--gradproof-examples={examples}"] if examples else []
     arguments += ["-x"] if first_failure else []
     said = io.StringIO()

@@ -285,8 +285,9 @@ def test_scores_of_another_text_are_none(accepted, capsys):
 
 @pytest.fixture
 def tested(tmp_path, monkeypatch):
-    """A project with one test of its own, another that has nothing to do with derivatives, and no configuration."""
-    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'theirs'\n", encoding="utf-8")
+    """A project with a test that uses the plug-in, another that does not, and warnings that are errors."""
+    strict = "[project]\nname = 'theirs'\n[tool.pytest.ini_options]\nfilterwarnings = ['error']\n"
+    (tmp_path / "pyproject.toml").write_text(strict, encoding="utf-8")
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_sine_rule.py").write_text(TESTS.format(factor=""), encoding="utf-8")
     (tmp_path / "tests" / "test_else.py").write_text("def test_no():\n    assert False\n", encoding="utf-8")
