@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ class Axis:
         return self.text.isidentifier()
 
     def size(self, sizes: Mapping[str, int]) -> int:
-        return _evaluate(ast.parse(self.text, mode="eval").body, sizes)
+        return int(sizes[self.text]) if self.symbol else _evaluate(_tree(self.text), sizes)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Slot:
 
     def __str__(self) -> str:
         return f"{self.name}: {' '.join(axis.text for axis in self.axes)}".rstrip()
+
+
+@cache
+def _tree(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
 
 
 def _evaluate(node: ast.expr, sizes: Mapping[str, int]) -> int:
@@ -67,7 +73,7 @@ def _evaluate(node: ast.expr, sizes: Mapping[str, int]) -> int:
 
 def _axis(text: str, whole: str) -> Axis:
     try:
-        node = ast.parse(text, mode="eval").body
+        node = _tree(text)
         names = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
         _evaluate(node, dict.fromkeys(names, 1))
     except (SyntaxError, ValueError, ZeroDivisionError):
@@ -106,26 +112,7 @@ class Shapes:
             raise DeclarationError(
                 f"shape string {text!r}: expected one '->' between inputs and outputs, such as 'x: n d -> z: n'"
             )
-        left, right = text.split("->")
-        if not left.strip():
-            raise DeclarationError(f"shape string {text!r}: no input before '->'; expected such as 'x: n d -> z: n'")
-        shapes = cls(text, _slots(left, text), _slots(right, text))
-        names = [slot.name for slot in (*shapes.inputs, *shapes.outputs)]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise DeclarationError(
-                f"shape string {text!r}: {twice[0]!r} is declared twice; give each array a name of its own"
-            )
-        known = set(shapes.symbols) | set(static)
-        for slot in (*shapes.inputs, *shapes.outputs):
-            for axis in slot.axes:
-                if axis.names - known:
-                    raise DeclarationError(
-                        f"shape string {text!r}: {sorted(axis.names - known)[0]!r} in axis {axis.text!r} of "
-                        f"{slot.name!r} is no axis "
-                        f"of an input and no static parameter; make it one"
-                    )
-        return shapes
+        return _read(text, frozenset(static))
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -177,6 +164,30 @@ class Shapes:
                         f"{axis.size(sizes)} long{where}"
                     )
         return sizes
+
+
+@cache  # a declaration's shape string is asked for at every sample
+def _read(text: str, static: frozenset[str]) -> Shapes:
+    left, right = text.split("->")
+    if not left.strip():
+        raise DeclarationError(f"shape string {text!r}: no input before '->'; expected such as 'x: n d -> z: n'")
+    shapes = Shapes(text, _slots(left, text), _slots(right, text))
+    names = [slot.name for slot in (*shapes.inputs, *shapes.outputs)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DeclarationError(
+            f"shape string {text!r}: {twice[0]!r} is declared twice; give each array a name of its own"
+        )
+    known = set(shapes.symbols) | set(static)
+    for slot in (*shapes.inputs, *shapes.outputs):
+        for axis in slot.axes:
+            if axis.names - known:
+                raise DeclarationError(
+                    f"shape string {text!r}: {sorted(axis.names - known)[0]!r} in axis {axis.text!r} of "
+                    f"{slot.name!r} is no axis "
+                    f"of an input and no static parameter; make it one"
+                )
+    return shapes
 
 
 def draw_sizes(
