@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -103,6 +103,7 @@ class _Function:
     call: str
     signature: inspect.Signature
     options: dict[str, Any]
+    told: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
     def known(self, function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
         """Another function under this one's name and parameters: what a reader of the result knows."""
@@ -115,7 +116,9 @@ class _Function:
         return named
 
     def parameters(self, count: int) -> tuple[str, ...]:
-        return parameter_names(self.known(self.run), count)
+        if count not in self.told:
+            self.told[count] = parameter_names(self.known(self.run), count)
+        return self.told[count]
 
     def names(self, count: int) -> tuple[str, ...]:
         shapes = self.options.get("shapes")

@@ -6,6 +6,7 @@ Arrays pass as private, contiguous, native copies: what a framework keeps or cha
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Sequence
 from functools import cache
 from types import ModuleType
@@ -22,6 +23,9 @@ Value = Array | tuple[Array, ...]
 
 def framework(name: str) -> ModuleType:
     """Import a framework where it is first needed; raises MissingFramework, with the remedy."""
+    there = sys.modules.get(name)
+    if there is not None:
+        return there
     try:
         return importlib.import_module(name)
     except ImportError as reason:

@@ -68,14 +68,16 @@ class TorchFunction:
     def _surroundings(self) -> Iterator[None]:
         # a thread pool costs small tensors more than it gives
         threads: int = self.torch.get_num_threads()
-        self.torch.set_num_threads(1)
+        if threads > 1:
+            self.torch.set_num_threads(1)
         try:
             with self.torch.inference_mode(False), warnings.catch_warnings():
                 # what torch warns of at planted points (an empty axis, a division) is judged by its outcome
                 warnings.simplefilter("ignore", UserWarning)
                 yield
         finally:
-            self.torch.set_num_threads(threads)
+            if threads > 1:
+                self.torch.set_num_threads(threads)
 
     def outputs(self, tensors: Sequence[Any]) -> tuple[tuple[Any, ...], bool]:
         return check_outputs(self.apply(*tensors), self.torch.Tensor, "torch")
@@ -149,14 +151,13 @@ def to_tensor(given: Any) -> Any:
     array = np.asarray(given)
     if array.dtype.char == "g" or array.dtype.kind == "c":
         raise TypeError(f"a torch function is judged in real numbers that torch has, not in {array.dtype}")
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     shape = array.shape
-    base = array[
-        tuple(
-            slice(0, 1) if stride == 0 and n > 1 else slice(None)
-            for n, stride in zip(shape, array.strides, strict=True)
-        )
-    ]
+    base = array
+    if 0 in array.strides:
+        once = (slice(0, 1) if s == 0 and n > 1 else slice(None) for n, s in zip(shape, array.strides, strict=True))
+        base = array[tuple(once)]
     awkward = not base.flags.writeable or any(stride < 0 or stride % array.itemsize for stride in base.strides)
     base = np.array(base, order="K") if awkward else base
     if is_bfloat16(base.dtype):  # torch reads no ml_dtypes: the bits pass as integers
