@@ -25,8 +25,10 @@ class Analytic(np.ndarray[Any, Any]):
             raise TypeError(f"{ufunc.__name__} of a complex number is not analytic")
         if out is not None:
             options["out"] = tuple(_plain(one) for one in out)
-        result = getattr(ufunc, method)(*map(_plain, inputs), **options)
-        return out[0] if out is not None and len(out) == 1 else _analytic(result)
+        result = getattr(ufunc, method)(*[x.view(np.ndarray) if type(x) is Analytic else x for x in inputs], **options)
+        if out is not None and len(out) == 1:
+            return out[0]
+        return result.view(Analytic) if type(result) is np.ndarray and result.dtype.kind == "c" else _analytic(result)
 
     def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
         name, home = func.__name__, func.__module__ or ""
