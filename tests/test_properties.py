@@ -201,16 +201,16 @@ PLANS = [
 ]
 
 
-def checked(equation):
+def checked(equation, examples):
     """A check as the report makes it, with fewer samples and without JAX and balls."""
     forward = PROJECT.reference(equation.name)["torch"]
     oracles = ("contract", "torch", "differences", "kink")
-    return check(equation, examples=6, oracles=oracles, references={"torch": forward}, explain=False)
+    return check(equation, examples=examples, oracles=oracles, references={"torch": forward}, explain=False)
 
 
 @named
 def test_the_judge_lets_the_right_derivative_pass(equation):
-    result = checked(equation)
+    result = checked(equation, 6)
     assert not result.refused, str(result)
 
 
@@ -234,5 +234,11 @@ def test_a_wrong_gradient_is_refused_and_only_it(equation, plan):
         return {name: FAULTS[plan[name]](g) if name in plan else g for name, g in found.items()}
 
     backward.__signature__ = inspect.signature(equation.backward)
-    result = checked(dataclasses.replace(equation, backward=backward))
-    assert {verdict.input for verdict in result.verdicts if verdict.word in REFUSED} == set(plan)
+    wrong = dataclasses.replace(equation, backward=backward)
+    # a sample of each form shows nearly every fault; six where the gradient itself is zero on those
+    for examples in (max(2, len(equation.variants)), 6):
+        refused = {verdict.input for verdict in checked(wrong, examples).verdicts if verdict.word in REFUSED}
+        assert refused <= set(plan)
+        if refused == set(plan):
+            return
+    assert refused == set(plan)
