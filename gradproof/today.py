@@ -8,6 +8,7 @@ from pathlib import Path
 from gradproof import run
 from gradproof.baseline.record import Baseline, Score, of_results, released
 from gradproof.claims.judge import Finding
+from gradproof.cost import Cost, cost_of
 from gradproof.equation import Equation
 from gradproof.errors import InputError
 from gradproof.found import Found
@@ -51,6 +52,7 @@ def measure(
 ) -> Today:
     """Check what is selected. Ctrl-C keeps what was done."""
     findings: list[Finding] = []
+    costs: dict[str, Cost] = {}
     if found.project is None:
         from gradproof.tested import run_tests
 
@@ -67,13 +69,16 @@ def measure(
             first_failure=first_failure,
             quiet=quiet,
         )
+        ran = {result.name for result in done.results}
+        measured = {e.name: cost_of(e) for e in selected.equations if e.name in ran}
+        costs = {name: cost for name, cost in measured.items() if cost is not None}
         if done.complete and selected.claims:
             try:
                 findings = _claims(selected.claims, seed, quiet)
             except KeyboardInterrupt:
                 done.complete, done.interrupted = False, True
     baseline = of_results(
-        done.results, seed=seed, examples=examples, versions=versions(found), findings=findings
+        done.results, seed=seed, examples=examples, versions=versions(found), findings=findings, costs=costs
     )
     return Today(baseline, done.results, done.complete, done.interrupted)
 

@@ -10,6 +10,7 @@ from gradproof import InputError, Result, Verdict
 from gradproof.baseline import (
     Baseline,
     Claimed,
+    Costed,
     Score,
     by_versions,
     changes,
@@ -52,6 +53,7 @@ def whole(**fields):
                 "eq-9": Claimed("eq-9", "holds", None, True),
                 "eq-29": Claimed("eq-29", "convention", "a sum", False),
             },
+            "costs": {"dense": Costed("dense", 32, 4)},
             "mutants": {"dense": Score("dense", 9, 10)},
             "wrong": {},
             **fields,
@@ -214,6 +216,27 @@ def test_scores_that_were_not_measured_are_not_compared_and_survivors_of_the_unm
     assert "no mutants were measured, now 3 of 4 mutants killed" in line
 
 
+@pytest.mark.parametrize(("cost", "text"), [
+    (Costed("dense", 64, 8), None),  # the class beside its own is noise
+    (Costed("dense", 16, 2), None),
+    (Costed("dense", 128, 4), "ran at most 32 lines of Python a call, runs up to 128; look for a loop"),
+    (Costed("dense", 32, 16), "held at most 4 times its arguments and results, holds up to 16; look for a copy"),
+    (Costed("dense", 32, None), None),
+])  # fmt: skip
+def test_a_cost_beyond_the_class_next_to_its_own_is_told(cost, text):
+    lines = said(whole(), whole(costs={"dense": cost}))
+    assert [text in line for line in lines] == ([True] if text else [])
+    kept = settled(whole(), whole(costs={"dense": cost})).costs == whole().costs
+    assert kept is (text is None and cost.memory is not None)
+
+
+def test_a_cost_that_is_not_measured_any_more_is_told():
+    (line,) = said(whole(), whole(costs={}))
+    assert line == "dense: what a call costs was measured, is no longer; see whether it raises at a larger point"
+    assert said(whole(costs={}), whole()) == []
+    assert said(whole(), whole(costs={}), ["relu"], []) == []
+
+
 def test_what_was_not_run_is_not_compared():
     both = Baseline({**made().entries, **made(equation="relu").entries}, 0, None, VERSIONS, whole().claims)
     assert said(both, made(), ["dense"], []) == []
@@ -266,8 +289,8 @@ LINE = GOOD["checks"][0]
     ("[" * 100_000, "is damaged"),
     ("[1]", "is no baseline of gradproof"),
     ('{"name": "package"}', "is no baseline of gradproof"),
-    ({**GOOD, "schema": 99}, "has schema 99, this gradproof reads 2; upgrade gradproof"),
-    ({**GOOD, "schema": 1}, "has schema 1, this gradproof reads 2; remove it"),
+    ({**GOOD, "schema": 99}, "has schema 99, this gradproof reads 3; upgrade gradproof"),
+    ({**GOOD, "schema": 1}, "has schema 1, this gradproof reads 3; remove it"),
     ({**GOOD, "schema": "two"}, "has schema 'two'"),
     ({**GOOD, "checks": [], "claims": []}, "has no lines"),
     ({**GOOD, "checks": {}, "claims": 3}, "is damaged"),

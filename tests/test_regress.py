@@ -1,6 +1,7 @@
 """`gradproof regress` and `gradproof accept` as commands: what they say, their exit codes, and an untouched file."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -129,6 +130,17 @@ def test_a_coarser_and_a_less_accurate_line_are_told(accepted, capsys):
     text = said(capsys, ["regress"], 1)
     assert "resolved 1e-18, resolves" in text
     assert "was within 1e-09 ulps, is within 4; look for cancellation" in text
+
+
+def test_a_derivative_that_became_slower_is_told_and_is_not_wrong(accepted, capsys):
+    spoil(accepted, "np.array([u * a for u, a in zip(z_bar, c)])")
+    (line,) = said(capsys, ["regress", "-q"], 1).splitlines()
+    assert re.fullmatch(
+        r"stretch: ran at most 16 lines of Python a call, runs up to \d+; look for a loop, or gradproof accept stretch",
+        line,
+    )
+    assert "~ stretch costs: 16 lines a call, 2 times the memory -> " in said(capsys, ["accept", "stretch"], 0)
+    assert said(capsys, ["regress", "-q"], 0) == ""
 
 
 @pytest.mark.parametrize("package", ["numpy", "torch", "gradproof"])
@@ -369,4 +381,4 @@ def test_the_committed_baseline_is_readable_and_of_every_equation_and_claim():
 
 def test_some_equations_and_claims_of_the_paper_are_as_they_were(capsys):
     text = said(capsys, ["regress", "relu", "dense", "eq-9"], 0)
-    assert "of 2 equations and 1 claims compared: nothing got worse." in text
+    assert "of 2 equations, 2 costs and 1 claims compared: nothing got worse." in text

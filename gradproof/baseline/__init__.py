@@ -2,18 +2,21 @@
 
     record     the lines, and how they are made of results
     file       the file they are kept in, read with suspicion
-    compare    what got worse, what other versions of the frameworks brought, what accepting would change
+    compare    what got worse, what other versions of the frameworks brought
+    changes    what accepting would change
 """
 
-from gradproof.baseline.compare import Regression, by_versions, changes, moved, regressions, settled, told
+from gradproof.baseline.changes import changes
+from gradproof.baseline.compare import Regression, by_versions, moved, regressions, settled, told
 from gradproof.baseline.file import NAME, SCHEMA, dump, read
-from gradproof.baseline.record import Baseline, Claimed, Entry, Score, of_results, released
+from gradproof.baseline.record import Baseline, Claimed, Costed, Entry, Score, of_results, released
 
 __all__ = [
     "NAME",
     "SCHEMA",
     "Baseline",
     "Claimed",
+    "Costed",
     "Entry",
     "Regression",
     "Score",

@@ -1,15 +1,14 @@
-"""Two baselines beside each other: what got worse, what other versions brought, what accepting would change.
+"""Two baselines beside each other: what got worse, and what other versions brought.
 
 A line that got worse says what was, what is, and what to do. An error is worse when it leaves the class beside
 its own, a resolution when it is more than ten times coarser: a figure at the border of two classes is noise.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from gradproof.baseline.record import RESOLUTION, ULPS, Baseline, Claimed, Entry, Key, Score, released
+from gradproof.baseline.record import COST, RESOLUTION, ULPS, Baseline, Claimed, Costed, Entry, Key, Score, released
 from gradproof.verdict import REFUSED, WORDS
 
 # the packages that an oracle's answer comes from: numpy and the judge always, and what it is itself
@@ -51,6 +50,9 @@ def regressions(
     for name in sorted({*was.claims, *now.claims}):
         if claims is None or name in claims:
             found += _claim(was.claims.get(name), now.claims.get(name))
+    for name in sorted({*was.costs, *now.costs}):
+        if name in now.equations and (equations is None or name in equations):
+            found += _cost(was.costs.get(name), now.costs.get(name))
     found += [line for name in now.mutants for line in _score(was.mutants.get(name), now.mutants[name])]
     return sorted(found, key=lambda line: line.rank)
 
@@ -148,33 +150,48 @@ def _claim(was: Claimed | None, now: Claimed | None) -> Iterator[Regression]:
     frameworks = (*ALWAYS, *CLAIM_ORACLES)
     if now is None:
         if was is not None:
-            text = f"was judged ({_verdict(was)}), is no longer checked; bring it back, or gradproof accept"
+            text = f"was judged ({verdict(was)}), is no longer checked; bring it back, or gradproof accept"
             yield Regression(1, was.id, text)
         return
     todo = f"see gradproof paper {now.id}, or gradproof accept {now.id}"
     if was is None:
-        yield Regression(4, now.id, f"has no line in the baseline, is {_verdict(now)}; {todo}")
+        yield Regression(4, now.id, f"has no line in the baseline, is {verdict(now)}; {todo}")
     elif now.faults > was.faults:
         text = f"its record contradicts what was evaluated; see gradproof paper {now.id}"
         yield Regression(0, now.id, text, frameworks)
     elif (was.verdict, was.convention) != (now.verdict, now.convention):
-        yield Regression(0, now.id, f"was {_verdict(was)}, is {_verdict(now)}; {todo}", frameworks)
+        yield Regression(0, now.id, f"was {verdict(was)}, is {verdict(now)}; {todo}", frameworks)
     elif was.proved and not now.proved:
         yield Regression(2, now.id, f"was proved, is no longer; {todo}")
 
 
-def _verdict(claim: Claimed) -> str:
+def verdict(claim: Claimed) -> str:
     return claim.verdict + (f" ({claim.convention})" if claim.convention else "")
+
+
+def _cost(was: Costed | None, now: Costed | None) -> Iterator[Regression]:
+    if was is None or now is None:
+        if was is not None:
+            text = "what a call costs was measured, is no longer; see whether it raises at a larger point"
+            yield Regression(3, was.equation, text)
+        return  # a new equation has no line at all, and that is said
+    accept = f"or gradproof accept {now.equation}"
+    if _beyond(was.lines, now.lines, COST):
+        text = f"ran at most {was.lines} lines of Python a call, runs up to {now.lines}; look for a loop, {accept}"
+        yield Regression(3, now.equation, text, ("numpy",))
+    if was.memory is not None and now.memory is not None and _beyond(was.memory, now.memory, COST):
+        text = f"held at most {was.memory} times its arguments and results, holds up to {now.memory}"
+        yield Regression(3, now.equation, f"{text}; look for a copy or a temporary, {accept}", ("numpy",))
 
 
 def _score(was: Score | None, now: Score) -> Iterator[Regression]:
     # 9 of 10 to 90 of 100 is no fall; survivors that no baseline tells of are
     if now.killed * (was.of if was else 1) < now.of * (was.killed if was else 1):
-        text = f"{_killed(was)}, now {_killed(now)}; see gradproof mutants {now.equation}"
+        text = f"{killed(was)}, now {killed(now)}; see gradproof mutants {now.equation}"
         yield Regression(2, now.equation, text)
 
 
-def _killed(score: Score | None) -> str:
+def killed(score: Score | None) -> str:
     return "no mutants were measured" if score is None else f"{score.killed} of {score.of} mutants killed"
 
 
@@ -210,7 +227,18 @@ def settled(was: Baseline, now: Baseline) -> Baseline:
     So a line does not move from one machine to the next, and no error creeps up a class with each acceptance.
     """
     entries = {key: _settled(was.entries.get(key), entry) for key, entry in now.entries.items()}
-    return replace(now, entries=entries)
+    costs = {name: _settled_cost(was.costs.get(name), cost) for name, cost in now.costs.items()}
+    return replace(now, entries=entries, costs=costs)
+
+
+def _settled_cost(was: Costed | None, now: Costed) -> Costed:
+    if was is None:
+        return now
+    lines = was.lines if _near(was.lines, now.lines, COST) else now.lines
+    memory = now.memory
+    if was.memory is not None and memory is not None and _near(was.memory, memory, COST):
+        memory = was.memory
+    return replace(now, lines=lines, memory=memory)
 
 
 def _settled(was: Entry | None, now: Entry) -> Entry:
@@ -226,59 +254,3 @@ def _settled(was: Entry | None, now: Entry) -> Entry:
 
 def _near(was: float, now: float, ratio: float) -> bool:
     return not _beyond(was, now, ratio) and not _beyond(now, was, ratio)
-
-
-def changes(was: Baseline | None, now: Baseline) -> list[str]:
-    """Every line that accepting would change: `+` new, `-` gone, `~` other."""
-    found = _pairs(was.entries if was else {}, now.entries, str, _said)
-    found += _pairs(was.claims if was else {}, now.claims, lambda claim: f"claim {claim.id}", _claim_said)
-    found += _pairs(was.mutants if was else {}, now.mutants, lambda score: score.equation, _killed)
-    found += _pairs(was.wrong if was else {}, now.wrong, lambda why: "wrong and accepted", str)
-    if was:
-        found += [f"~ {name} {change}" for name, change in moved(was.versions, now.versions).items()]
-        head = {"seed": (was.seed, now.seed), "examples": (was.examples, now.examples)}
-        found += [f"~ {name} {old} -> {new}" for name, (old, new) in head.items() if old != new]
-    return found
-
-
-def _pairs(
-    was: Mapping[Any, Any], now: Mapping[Any, Any], name: Callable[[Any], str], said: Callable[[Any], str]
-) -> list[str]:
-    lines = []
-    for key in sorted({*was, *now}):
-        before, after = was.get(key), now.get(key)
-        if before == after:
-            continue
-        if before is None:
-            lines.append(f"+ {name(after)}: {said(after)}")
-        elif after is None:
-            lines.append(f"- {name(before)}: {said(before)}")
-        else:
-            lines.append(f"~ {name(after)}: {_became(before, after, said)}")
-    return lines
-
-
-def _became(before: Any, after: Any, said: Callable[[Any], str]) -> str:
-    """What changed of a line, and that alone."""
-    if not isinstance(after, Entry):
-        return f"{said(before)} -> {said(after)}"
-    parts = []
-    for field in fields(Entry):
-        old, new = getattr(before, field.name), getattr(after, field.name)
-        if field.name == "kinds":
-            parts += [f"- {kind} samples" for kind in old if kind not in new]
-            parts += [f"+ {kind} samples" for kind in new if kind not in old]
-        elif old != new:
-            parts.append(f"{field.name} {'none' if old is None else old} -> {'none' if new is None else new}")
-    return ", ".join(parts)
-
-
-def _said(entry: Entry) -> str:
-    figures = [entry.word]
-    figures += [f"{entry.ulps:g} ulps"] if entry.ulps is not None else []
-    figures += [f"resolution {entry.resolution:.0e}"] if entry.resolution is not None else []
-    return ", ".join([*figures, f"{entry.samples} samples", *([" ".join(entry.kinds)] if entry.kinds else [])])
-
-
-def _claim_said(claim: Claimed) -> str:
-    return _verdict(claim) + (", proved" if claim.proved else "")

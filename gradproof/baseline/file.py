@@ -9,18 +9,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gradproof.baseline.record import Baseline, Claimed, Entry, Score
+from gradproof.baseline.record import Baseline, Claimed, Costed, Entry, Score
 from gradproof.claims.judge import VERDICTS
 from gradproof.errors import InputError
 from gradproof.verdict import WORDS
 
-SCHEMA = 2
+SCHEMA = 3
 NAME = "baseline.json"
 ENTRY = {"equation": str, "gradient": str, "oracle": str, "word": str, "samples": int, "kinds": str}
 FIGURES = ("ulps", "resolution")
 CLAIM = {"id": str, "verdict": str, "proved": bool}
+COSTS = {"equation": str, "lines": int}
 MUTANTS = {"equation": str, "killed": int, "of": int}
-HEAD = ("seed", "examples", "versions", "wrong", "checks", "claims", "mutants")
+HEAD = ("seed", "examples", "versions", "wrong", "checks", "claims", "costs", "mutants")
 REMEDY = "restore it, or remove it and write a new one with 'gradproof accept'"
 Line = TypeVar("Line")
 
@@ -37,6 +38,7 @@ def dump(baseline: Baseline) -> str:
     blocks = {
         "checks": [_entry(entry) for _, entry in sorted(baseline.entries.items())],
         "claims": [_claim(claim) for _, claim in sorted(baseline.claims.items())],
+        "costs": [_costed(cost) for _, cost in sorted(baseline.costs.items())],
         "mutants": [asdict(score) for _, score in sorted(baseline.mutants.items())],
     }
     parts = [json.dumps(head)[:-1], f'"wrong": {_lines("{", wrong, "}")}']
@@ -66,6 +68,10 @@ def _claim(claim: Claimed) -> dict[str, Any]:
     line: dict[str, Any] = {"id": claim.id, "verdict": claim.verdict, "proved": claim.proved}
     line |= {"convention": claim.convention} if claim.convention else {}
     return line | ({"faults": claim.faults} if claim.faults else {})
+
+
+def _costed(cost: Costed) -> dict[str, Any]:
+    return {name: value for name, value in asdict(cost).items() if value is not None}
 
 
 def _plain(value: float) -> float | int | str:
@@ -124,6 +130,7 @@ def _baseline(data: Mapping[str, Any]) -> Baseline:
         examples,
         _words(data["versions"], "versions"),
         _keyed(data["claims"], _read_claim, lambda claim: claim.id),
+        _keyed(data["costs"], _read_cost, lambda cost: cost.equation),
         _keyed(data["mutants"], _read_score, lambda score: score.equation),
         _words(data["wrong"], "wrong"),
     )
@@ -174,6 +181,14 @@ def _read_claim(line: object) -> Claimed:
     return Claimed(
         read["id"], read["verdict"], read.get("convention"), read["proved"], int(read.get("faults", 0))
     )
+
+
+def _read_cost(line: object) -> Costed:
+    read = _fields(line, COSTS, ("memory",))
+    memory = read.get("memory")
+    if memory is not None and not _whole(memory, 1):
+        raise ValueError(f"memory is {memory!r} in the line {line!r}")
+    return Costed(read["equation"], read["lines"], memory)
 
 
 def _read_score(line: object) -> Score:

@@ -1,7 +1,8 @@
-"""The lines of a baseline: one an equation, gradient and oracle, one a printed claim, one an equation's mutants.
+"""The lines of a baseline: one an equation, gradient and oracle, one a printed claim, one an equation's cost, one
+its mutants.
 
 Figures are kept in classes, so that noise between machines and seeds does not move a line: an error in ulps
-is rounded up to a power of four (4 at least), a resolution up to a power of ten.
+is rounded up to a power of four (4 at least), a resolution up to a power of ten, a cost to a power of two.
 """
 
 import math
@@ -9,10 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from gradproof.claims.judge import Finding
+from gradproof.cost import Cost
 from gradproof.rows import Cell, Row, rows
 from gradproof.verdict import REFUSED, Result, worst
 
-ULPS, RESOLUTION = 4.0, 10.0  # the ratio of one class to the next
+ULPS, RESOLUTION, COST = 4.0, 10.0, 2.0  # the ratio of one class to the next
+LEAST_LINES, LEAST_MEMORY = 16.0, 2.0
 # Oracles whose answer is a word, or whose error is their own: between seeds that of finite differences moves by
 # factors of 64, those of PyTorch, JAX and balls by less than a class.
 UNMEASURED = ("contract", "kink", "differences")
@@ -57,6 +60,15 @@ class Claimed:
 
 
 @dataclass(frozen=True)
+class Costed:
+    """What a call of an equation costs at most (`gradproof.cost`); memory is None where its arrays are small."""
+
+    equation: str
+    lines: int
+    memory: int | None
+
+
+@dataclass(frozen=True)
 class Score:
     """How many of an equation's mutants the checks kill, of those that are not equivalent."""
 
@@ -74,6 +86,7 @@ class Baseline:
     examples: int | None
     versions: Mapping[str, str]
     claims: Mapping[str, Claimed] = field(default_factory=dict)
+    costs: Mapping[str, Costed] = field(default_factory=dict)
     mutants: Mapping[str, Score] = field(default_factory=dict)
     wrong: Mapping[str, str] = field(default_factory=dict)  # equation or claim -> why it was accepted all the same
 
@@ -110,8 +123,9 @@ def of_results(
     examples: int | None,
     versions: Mapping[str, str],
     findings: Iterable[Finding] = (),
+    costs: Mapping[str, Cost] | None = None,
 ) -> Baseline:
-    """The baseline that these results and findings make."""
+    """The baseline that these results, findings and costs of equations make."""
     entries = [
         _entry(result, row, cell) for result in results for row in rows(result) for cell in row.cells.values()
     ]
@@ -125,6 +139,7 @@ def of_results(
         examples,
         released(versions),
         {claim.id: claim for claim in sorted(claims, key=lambda claim: claim.id)},
+        {name: _costed(name, cost) for name, cost in sorted((costs or {}).items())},
     )
 
 
@@ -145,6 +160,11 @@ def _entry(result: Result, row: Row, cell: Cell) -> Entry:
         cell.samples,
         _kinds(result, row, cell),
     )
+
+
+def _costed(name: str, cost: Cost) -> Costed:
+    memory = None if cost.memory is None else int(up(cost.memory, COST, least=LEAST_MEMORY))
+    return Costed(name, int(up(cost.lines, COST, least=LEAST_LINES)), memory)
 
 
 def _kinds(result: Result, row: Row, cell: Cell) -> tuple[str, ...]:

@@ -99,7 +99,7 @@ def command(
         if out:
             out.write(baseline.dump(now))
     said = f"{len(changed)} {'would change' if dry_run else 'changed'}"
-    click.echo(f"{file}: {len(now.entries) + len(now.claims) + len(now.mutants)} lines, {said}.")
+    click.echo(f"{file}: {len(now.entries) + len(now.claims) + len(now.costs) + len(now.mutants)} lines, {said}.")
     return 0
 
 
@@ -166,6 +166,7 @@ def _merged(was: "Baseline | None", done: "Today", selected: "Selected", wrong: 
     return now.but(
         entries={**{k: e for k, e in was.entries.items() if e.equation not in checked}, **now.entries},
         claims={**was.claims, **now.claims},
+        costs={**{name: cost for name, cost in was.costs.items() if name not in checked}, **now.costs},
         wrong={**{name: why for name, why in was.wrong.items() if name not in checked}, **wrong},
         versions=was.versions,
     )

@@ -83,6 +83,7 @@ def command(
     _accepted(was, now)
     if not quiet:
         lines = f"{len(now.entries)} lines of {len(now.equations)} equations"
+        lines += f", {len(now.costs)} costs" if now.costs else ""
         lines += f" and {len(now.claims)} claims" if now.claims else ""
         told = f"{count} regression{'s' * (count != 1)}"
         measure_them = "not measured in this run (gradproof mutants --json mutants.json)"
