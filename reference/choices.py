@@ -11,14 +11,15 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from gradproof.oracles.compilation import kept
 from reference.frameworks import F, jax, jnp, lax, torch
 
 
 def _jax(answer: Callable[[], Any]) -> Callable[[], Any]:
-    """In float64, as everything else."""
+    """In float64, as everything else; op by op, so that each op's program is kept from one run to the next."""
 
     def asked() -> Any:
-        with jax.enable_x64(True):
+        with jax.enable_x64(True), kept():
             return answer()
 
     return asked
