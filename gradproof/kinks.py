@@ -9,9 +9,10 @@ import numpy as np
 from gradproof.bench import Bench, Failure, Figures, norm, part, usable
 from gradproof.confirm import FINE
 from gradproof.errors import InputError
-from gradproof.oracles import kink
+from gradproof.oracles import convex, kink
 from gradproof.oracles.autodiff import Point
 from gradproof.references import point
+from gradproof.sample import unit
 from gradproof.slope import jumps, level_directions, slope
 from gradproof.subject import Array, Fault, Gradients
 from gradproof.tolerance import RESOLVED, ROUNDINGS, SCALE_ROUNDINGS, allowed, eps, name_of
@@ -95,6 +96,8 @@ def at_kink(bench: Bench, trial: Trial, i: int, hull: kink.Hull, gradients: Grad
             if trial.sample.kind == "origin" and _supported(trial, i, g):
                 return "undecided", "where all entries are zero a valid choice may lie beyond those that were sampled"
             return "differs", "at a kink, outside the valid subgradients"
+    if not chosen and not _mixture(bench, trial, gradients):
+        return "differs", "at a kink, outside the valid subgradients: no mixture of those around it"
     asked = bench.settings.subgradient
     if asked in FRAMEWORKS and not equals(bench, trial, i, g, asked):
         return "differs", f"a valid subgradient, but not {FRAMEWORKS[asked]} choice, which was asked for"
@@ -135,6 +138,26 @@ def _valid(trial: Trial, i: int, hull: kink.Hull, gradients: Gradients) -> bool:
     if not all(alone.values()) or not hull.kinked[part(trial, i)].any():
         return True
     return hull.distance(_joined(trial, gradients)) <= tolerance
+
+
+def _mixture(bench: Bench, trial: Trial, gradients: Gradients) -> bool:
+    """Whether the gradients together are a mixture of those around the point, asked once for all inputs."""
+    hull, wrt = hull_of(bench, trial), trial.sample.wrt
+    if hull is None or not all(usable(gradients.get(k), trial, k) for k in wrt):
+        return True
+    if "mixture" not in trial.__dict__:
+        points = [np.asarray(trial.work.sample.inputs[i], np.float64) for i in wrt]
+        least = np.concatenate([np.maximum(np.abs(p), 2.0**-4 * unit(p)).reshape(-1) for p in points])
+        ends = np.cumsum([p.size for p in points])[:-1]
+
+        def corner(step: Array) -> Array | None:
+            moved = np.split(kink.DISPLACEMENT * least * step, ends)
+            steps = [s.reshape(p.shape) for s, p in zip(moved, points, strict=True)]
+            return kink.limit(lambda p: _gradient_at(bench, trial.work, p), points, steps)
+
+        joined = _joined(trial, gradients)
+        trial.__dict__["mixture"] = not convex.outside(hull, joined, corner, trial.sample.rng(17))
+    return bool(trial.__dict__["mixture"])
 
 
 def _joined(trial: Trial, gradients: Gradients) -> Array:

@@ -118,6 +118,11 @@ def stable(u, x):
     return u * 0.5 * (1 + np.tanh(0.5 * x))
 
 
+def drops_small(u, x):
+    g = right(u, x)
+    return np.where(np.abs(g) < 1e-9, 0, g)
+
+
 GUILTY = {
     "shape: one axis more": ("shape", sine, lambda u, x: right(u, x)[None], {}),
     "shape: an axis of 1 lost": ("shape", sine, lambda u, x: right(u, x).squeeze(), {"shapes": SHAPES, "examples": 10}),
@@ -128,6 +133,8 @@ GUILTY = {
     "aliased: the cotangent": ("aliased", np.positive, lambda u, x: u, {"strict": True}),
     "state: a buffer": ("state", sine, ReusesItsBuffer, {}),
     "nonlinear: zero": ("nonlinear", sine, affine_at_zero, {}),
+    "nonlinear: small ones dropped": ("nonlinear", sine, lambda u, x: right(u * (abs(u) > 1e-6), x), {}),
+    "nonlinear: small gradients dropped": ("nonlinear", sine, drops_small, {}),
     "layout: strided": ("layout", sine, only_contiguous, {}),
     "layout: Fortran-ordered": ("layout", sine, memory_order, {}),
     "layout: expanded cotangent": ("layout", sine, only_dense_cotangents, {}),

@@ -58,6 +58,10 @@ def same(a: Array | None, b: Array | None, scale: float = 0.0) -> bool:
     return bool((within | (np.isnan(x) & np.isnan(y)) | (x == y)).all())
 
 
+# How much smaller a cotangent is tried: what drops small ones is not linear. Far from where the dtype's numbers end.
+SMALL = {"float64": 2.0**-60, "float32": 2.0**-40, "bfloat16": 2.0**-40, "float16": 2.0**-8}
+
+
 class Contract:
     """The contract's questions about one trial. `gradients` is the rule's first answer there."""
 
@@ -187,13 +191,13 @@ class Contract:
         return turned.reshape(np.shape(x)) if isinstance(x, np.ndarray) else turned.reshape(())[()]
 
     def linear(self) -> Iterator[Breach]:
-        """vjp(2u - 3u') = 2 vjp(u) - 3 vjp(u'), vjp(-u) = -vjp(u), and vjp(0) = 0."""
+        """vjp(2u - 3u') = 2 vjp(u) - 3 vjp(u'), vjp(-s u) = -s vjp(u) for a small power of two s, and vjp(0) = 0."""
         trial, g = self.trial, self.gradients
         u = trial.cotangents
         second = self._second()
         h = self._copied(second)
         mixed = self._copied([np.asarray(2 * a - 3 * b, a.dtype) for a, b in zip(u, second, strict=True)])
-        negative = self._copied([-a for a in u])
+        negative = self._shrunk([SMALL.get(a.dtype.name, 1.0) for a in u])
         nothing = self._copied([np.zeros_like(a) for a in u])
         for i, first in g.items():
             other, both, minus, zero = h[i], mixed[i], negative[i], nothing[i]
@@ -209,19 +213,24 @@ class Contract:
             wide = np.float64 if first.dtype.itemsize <= 8 else first.dtype
             if not same(minus, -first, scale) and self._beyond_rounding(i, minus, -first):
                 # the cause of an even rule is its neglect of the sign, which the explanation looks at
-                yield Breach(
-                    "nonlinear",
-                    i,
-                    "the gradient of the negated cotangent is not the negated gradient",
-                    minus,
-                    -first,
-                )
+                plain = self._shrunk([1.0] * len(u))[i]
+                if plain is not None and same(plain, -first, scale):
+                    text = "of a cotangent that is smaller by a power of two the gradient is not smaller by just that"
+                else:
+                    text = "the gradient of the negated cotangent is not the negated gradient"
+                yield Breach("nonlinear", i, text, minus, -first)
                 continue
             expected = (2 * first.astype(wide) - 3 * other.astype(wide)).astype(first.dtype)
             if _finite(both) and not same(both, expected, scale) and self._beyond_rounding(i, both, expected):
                 yield Breach("nonlinear", i, "vjp(2u - 3u') is not 2 vjp(u) - 3 vjp(u')", both, expected)
             elif not same(zero, np.zeros_like(first), self.scales.get(i, 0.0) * 1e-3):
                 yield Breach("nonlinear", i, "the gradient of a zero cotangent is not zero", zero, np.zeros_like(first))
+
+    def _shrunk(self, sizes: Sequence[float]) -> Gradients:
+        """The gradients of the negated cotangents, each that much smaller, as large as they were."""
+        least = min(sizes)
+        found = self._copied([np.asarray(-a * a.dtype.type(least), a.dtype) for a in self.trial.cotangents])
+        return {i: None if g is None else np.asarray(g / g.dtype.type(least), g.dtype) for i, g in found.items()}
 
     def _second(self) -> list[Array]:
         """Another cotangent."""

@@ -28,9 +28,10 @@ MARGIN = 0.02
 
 @dataclass(frozen=True)
 class Hull:
-    """Gradients around a point, one a row; `size` is their typical entry."""
+    """Gradients around a point, one a row, and the steps that led there; `size` is their typical entry."""
 
     around: Array
+    steps: Array | None = None
 
     @property
     def size(self) -> float:
@@ -119,6 +120,7 @@ def gather(
     gradient_at: displaced inputs -> their joined gradient, or None where the forward is not defined there.
     """
     rows: list[Array] = []
+    taken: list[Array] = []
     drawn = 0
     least = [2.0**-4 * unit(p) for p in points]
     while drawn < pairs:
@@ -126,14 +128,15 @@ def gather(
         steps = [_ramp(p) if drawn == 1 else _signs(rng, p) for p in points]
         r = [step * np.maximum(np.abs(p), small) for step, p, small in zip(steps, points, least, strict=True)]
         for sign in (1.0, -1.0):
-            row = _limit(gradient_at, points, [sign * DISPLACEMENT * v for v in r])
+            row = limit(gradient_at, points, [sign * DISPLACEMENT * v for v in r])
             if row is not None:
                 rows.append(row)
+                taken.append(sign * np.concatenate([v.reshape(-1) for v in r]))
         if drawn == pairs and rows:
             # as many rows as there are entries that change, so that their span is complete
             changing = int(Hull(np.stack(rows)).kinked.sum())
             pairs = max(pairs, min(changing + 2, MOST_PAIRS))
-    return Hull(np.stack(rows)) if len(rows) >= 2 else None
+    return Hull(np.stack(rows), np.stack(taken)) if len(rows) >= 2 else None
 
 
 def _ramp(p: Array) -> Array:
@@ -147,7 +150,7 @@ def _signs(rng: np.random.Generator, p: Array) -> Array:
     return np.asarray(rng.choice([-1.0, 1.0], p.shape) * sizes)
 
 
-def _limit(
+def limit(
     gradient_at: Callable[[Sequence[Array]], Array | None], points: Sequence[Array], step: Sequence[Array]
 ) -> Array | None:
     far = gradient_at([p + s for p, s in zip(points, step, strict=True)])
