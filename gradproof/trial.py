@@ -31,8 +31,10 @@ def draw_cotangents(rng: np.random.Generator, values: Sequence[Array], index: in
         u = full(rng, y.shape) if index % 2 else short(rng, y.shape)
         if index % 5 == 4 and u.size > 2:
             u = np.where(rng.random(u.shape) < 0.4, 0.0, u)
-        if index % 10 == 4 and u.size > 1:
-            u = u - (u[..., ::-1] if u.shape[-1] > 1 else u.reshape(-1)[::-1].reshape(u.shape))
+        if index % 10 == 4 and u.size > 2:
+            # of a and -a alone kinks would cancel: three entries at least
+            rows = u if u.shape[-1] > 2 else u.reshape(-1)
+            rows[..., -1] = -rows[..., :-1].sum(-1)
         if index % 7 == 6:
             u = u * 64
         if len(values) > 1 and index % 4 == 3 and k == (index // 4) % len(values):
