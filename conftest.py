@@ -8,6 +8,7 @@ pytest --gradproof-seed=7                   another seed for everything that is 
 import importlib
 import importlib.metadata
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -20,6 +21,9 @@ PHASES = (
     Phase.target,
     Phase.shrink,
 )  # no Phase.explain: it traces every line
+
+# the longest test files, which make something once that all their tests read
+DEAR = ("test_contributing.py", "test_paper.py")
 
 settings.register_profile(
     "quick",
@@ -59,6 +63,27 @@ def pytest_report_header(config):
         except importlib.metadata.PackageNotFoundError:
             versions.append(f"{name} is not installed")
     return f"gradproof: {', '.join(versions)}, seed {config.getoption('--gradproof-seed')}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Workers take a function with all its parameters at a time, and the files whose fixture is dear as a whole."""
+    if config.option.dist != "load":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return file if Path(file).name in DEAR else nodeid.partition("[")[0]
+
+    config.option.loadscopereorder = False  # the order below is better than that by number of tests
+    return Together(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """What takes longest first: the workers end together."""
+    items.sort(key=lambda item: DEAR.index(item.path.name) if item.path.name in DEAR else len(DEAR))
 
 
 @pytest.fixture(autouse=True)
