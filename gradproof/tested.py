@@ -33,6 +33,8 @@ def run_tests(
     arguments = [f"--rootdir={root}", f"--gradproof-seed={seed}", "-q", "-p", "no:cacheprovider"]
     # the plug-in is imported already: no news here, and an error to whom warnings are errors
     arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    # it ends with two collections of all the garbage: half a second beside a framework, for what nobody reads here
+    arguments += ["-p", "no:unraisableexception"]
     arguments += [f"--gradproof-examples={examples}"] if examples else []
     arguments += ["-x"] if first_failure else []
     said = io.StringIO()
