@@ -22,8 +22,8 @@ PHASES = (
     Phase.shrink,
 )  # no Phase.explain: it traces every line
 
-# the longest test files, which make something once that all their tests read
-DEAR = ("test_contributing.py", "test_paper.py")
+# test files that make something dear once, which all their tests read; the longest first
+DEAR = ("test_contributing.py", "test_paper.py", "test_differences.py", "test_explain.py")
 
 settings.register_profile(
     "quick",
