@@ -27,7 +27,7 @@ from gradproof.trial import Trial, try_trial
 SHARP = 1e-6
 # a narrow rule that moves by more than this share of its largest entry has jumped to another branch
 GRAIN_JUMP = 0.1
-GRAIN_DRAWS = 4
+GRAIN_DRAWS, CANCELLED_DRAWS = 4, 8
 STALE = 1e-6  # of the largest entry: an answer that was kept is further off
 
 
@@ -41,6 +41,8 @@ def judge(
         return False
     got, dtype = shadow
     moves = _movement(bench, trial, i, dtype)
+    if trial.cancelled(np.asarray(gradients[i])):
+        moves = np.maximum(moves, grain(trial.work if dtype == np.float64 else trial, i, got) / eps(dtype))
     settled = bench.seen <= 2 and proof.judge(bench, trial, i, got, dtype, moves)
     if bench.failed(trial, i):
         return False
@@ -175,9 +177,13 @@ def beside(bench: Bench, trial: Trial, kind: str) -> None:
 
 
 def grain(trial: Trial, i: int, got: Array) -> Array:
-    """How far a narrow rule moves, entry by entry, when its arguments move by an ulp: its own rounding."""
+    """How far a rule moves, entry by entry, when its arguments move by an ulp: its own rounding.
+
+    Where all is what terms that cancel have left, entries move alike: of x v v - v v x one is 0 and the next 1e-17.
+    """
     worst = np.zeros(got.shape)
-    for k in range(GRAIN_DRAWS):
+    nothing = trial.cancelled(got)
+    for k in range(CANCELLED_DRAWS if nothing else GRAIN_DRAWS):
         point = neighbour(trial, 50 + k)
         try:
             at = [_copied(x) for x in point.inputs]
@@ -186,8 +192,9 @@ def grain(trial: Trial, i: int, got: Array) -> Array:
             break
         if moved is not None and moved.shape == got.shape:
             step = np.abs(np.asarray(moved, np.float64) - got)
-            worst = np.fmax(worst, np.where(step <= GRAIN_JUMP * np.max(np.abs(got), initial=0.0), step, 0.0))
-    return 8 * worst
+            small = trial.cancelled(moved) if nothing else step <= GRAIN_JUMP * np.max(np.abs(got), initial=0.0)
+            worst = np.fmax(worst, np.where(small, step, 0.0))
+    return np.full(got.shape, 8 * np.max(worst, initial=0.0)) if nothing else 8 * worst
 
 
 def _shadow(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype[Any]) -> tuple[Array, np.dtype[Any]] | None:
@@ -256,4 +263,4 @@ def _movement(bench: Bench, trial: Trial, i: int, dtype: np.dtype[Any]) -> Array
     found = [m.get(i) for m in work.__dict__["moves"]]
     if not found or any(g is None or g.shape != np.shape(trial.sample.inputs[i]) for g in found):
         return 0.0
-    return movement(found[0], found[1:], bench.scale(trial, i))
+    return movement(found[0], found[1:], bench.scale(trial, i), work.term_rounding)

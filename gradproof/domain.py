@@ -226,8 +226,7 @@ def harden(rng: np.random.Generator, x: Array, kind: str, positive: bool = False
         case "saturated":
             x = plant(rng, x, signs * rng.choice([18.0, 37.0, 95.0], x.shape))
         case "extreme":
-            sides = 1.0 if positive else _alternating(rng, x.shape)
-            x = plant(rng, x, sides * rng.choice([95.0, 800.0], x.shape, p=[0.2, 0.8]), 6, 2)
+            x = _beyond_overflow(rng, x, positive)
         case "moderate":
             x = signs * moderate(rng, x.shape)
         case "origin":
@@ -244,9 +243,14 @@ def harden(rng: np.random.Generator, x: Array, kind: str, positive: bool = False
     return np.asarray(x)
 
 
-def _alternating(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    signs = np.where(np.arange(int(np.prod(shape))) % 2, 1.0, -1.0).reshape(shape)
-    return np.asarray(signs * rng.choice([-1.0, 1.0]))
+def _beyond_overflow(rng: np.random.Generator, x: Array, positive: bool) -> Array:
+    """The array with two to six entries replaced: the first two beyond where exp overflows, signs by turns."""
+    x = x.copy()
+    where = rng.choice(x.size, min(max(2, min(6, x.size // 2)), x.size), replace=False)
+    sizes = np.where(np.arange(where.size) < 2, 800.0, rng.choice([95.0, 800.0], where.size))
+    sides = 1.0 if positive else rng.choice([-1.0, 1.0]) * (-1.0) ** np.arange(where.size)
+    x.reshape(-1)[where] = sides * sizes
+    return x
 
 
 def plant(rng: np.random.Generator, x: Array, value: Any, most: int = 3, share: int = 3) -> Array:

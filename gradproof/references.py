@@ -70,7 +70,9 @@ def _ask(bench: Bench, oracle: Autodiff, group: list[Trial]) -> None:
         bench.truths.setdefault(id(trial), {})[oracle.framework] = Truth(
             base,
             {
-                i: movement(base.gradients[k], [m.gradients[k] for m in moved], bench.scale(trial, i))
+                i: movement(
+                    base.gradients[k], [m.gradients[k] for m in moved], bench.scale(trial, i), trial.term_rounding
+                )
                 for k, i in enumerate(wrt)
             },
             tuple(movement(y, [m.values[k] for m in moved]) for k, y in enumerate(base.values)),
@@ -149,14 +151,21 @@ def _nudged(trial: Trial, k: int) -> Point:
     return Point(inputs, cotangents, here.packed, here.tangents, confirm=False)
 
 
-def movement(base: Array, moved: Sequence[Array], scale: float = 0.0) -> Array:
-    """The largest move in units of eps; a jump from one branch to another is no movement."""
+def movement(base: Array, moved: Sequence[Array], scale: float = 0.0, rounding: float = 0.0) -> Array:
+    """The largest move in units of eps; a jump from one branch to another is no movement.
+
+    Entries below `rounding`, that of the terms which a gradient may be added from, do not jump, and move alike: of
+    x v v - v v x one is 0 and the next 1e-17.
+    """
     base = np.asarray(base, np.float64)
     worst = np.zeros(base.shape)
     with np.errstate(invalid="ignore"):
         for other in moved:
             step = np.abs(np.asarray(other, np.float64) - base)
             # an infinite step beside an infinite gradient is none: it would excuse whatever stands there
-            small = (step <= JUMP * np.maximum(np.maximum(np.abs(base), np.abs(other)), scale)) & (step < np.inf)
+            room = np.maximum(JUMP * np.maximum(np.maximum(np.abs(base), np.abs(other)), scale), rounding)
+            small = (step <= room) & (step < np.inf)
             worst = np.maximum(worst, np.where(small, step, 0.0))
+    below = np.abs(base) <= rounding
+    worst = np.where(below, np.max(worst, where=below & (worst <= rounding), initial=0.0), worst)
     return np.asarray(worst / 2.0**-52)

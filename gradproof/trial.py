@@ -18,7 +18,10 @@ from gradproof.errors import InputError
 from gradproof.rays import Rays
 from gradproof.sample import Sample, is_float, upcast
 from gradproof.subject import Array, Gradients, Subject
+from gradproof.tolerance import eps
 from gradproof.variation import structure
+
+TERM_ROUNDINGS = 2.0**-46  # in units of the terms
 
 
 def draw_cotangents(rng: np.random.Generator, values: Sequence[Array], index: int) -> tuple[Array, ...]:
@@ -94,6 +97,21 @@ class Trial:
         named = [(n, x) for n, x in zip(self.sample.names, self.sample.inputs, strict=True) if is_float(x)]
         named += [("cotangent", u) for u in self.cotangents]
         return [(name, float(np.max(np.abs(np.asarray(x, np.float64))))) for name, x in named if np.size(x)]
+
+    @cached_property
+    def term_rounding(self) -> float:
+        """A few roundings of the cotangent times three arguments, in float64: what terms that cancel leave."""
+        sizes = dict(self.reaches)
+        argument = max((size for name, size in sizes.items() if name != "cotangent"), default=1.0)
+        return TERM_ROUNDINGS * sizes.get("cotangent", 0.0) * min(max(argument, 1.0), 1e100) ** 3
+
+    def cancelled(self, *gradients: Array) -> bool:
+        """Whether gradients are in every entry no more than what terms that cancel leave in their dtype."""
+        return all(
+            float(np.max(np.abs(np.asarray(g, np.float64)), initial=0.0))
+            <= self.term_rounding * eps(g.dtype) / eps(np.dtype(np.float64))
+            for g in gradients
+        )
 
     @cached_property
     def largest(self) -> float:

@@ -133,7 +133,11 @@ def range_of(dtype: np.dtype[Any], fresh: Array, kind: str) -> Array:
 
 def vary_whole(rng: np.random.Generator, x: Array, kind: str, keep: frozenset[str], shape: tuple[int, ...]) -> Array:
     if x.dtype == bool:
-        return np.asarray(rng.random(shape) < np.clip(x.mean(), 0.2, 0.8))
+        drawn = np.asarray(rng.random(shape) < np.clip(x.mean(), 0.2, 0.8))
+        rows = drawn.reshape(-1, drawn.shape[-1]) if drawn.ndim > 1 else drawn[:0]
+        if kind in ("zeros", "whole") and len(rows) > 1 and np.ptp(x.sum(-1)):
+            rows[int(rng.integers(len(rows)))] = kind == "whole"  # a row that a mask leaves nothing of, or all
+        return drawn
     if "a permutation" in keep:
         return rng.permutation(int(np.prod(shape))).reshape(shape).astype(x.dtype)
     values = rng.choice(x.reshape(-1), shape)  # indices stay among those the point has, so that they stay in range

@@ -313,3 +313,74 @@ def test_a_symmetric_point_stays_symmetric_and_keeps_what_else_it_has(x):
                 assert np.allclose(fresh.sum(-1), 1)
             if "values 0/1" in keep:
                 assert np.isin(fresh, (0, 1)).all()
+
+
+def interactions(x, v):
+    """Pairwise interactions of a factorization machine; with one feature there is no pair, and it is 0 throughout."""
+    return 0.5 * ((x @ v) ** 2 - (x * x) @ (v * v)).sum(1)
+
+
+def interactions_vjp(u, x, v):
+    s, u = x @ v, u[:, None]
+    return u * (s @ v.T - x * (v * v).sum(1)), (u * x).T @ s - v * (u * x * x).sum(0)[:, None]
+
+
+ONE_FEATURE = (np.array([[0.7], [-1.3], [0.4]]), np.array([[0.345, -1.62, 0.8]]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_terms_that_cancel_leave_is_no_error(seed):
+    for options in ({}, {"shapes": "x: n d, v: d k -> y: n"}):
+        assert gradproof.check_vjp(interactions, interactions_vjp, ONE_FEATURE, seed=seed, **options).ok
+
+
+@pytest.mark.parametrize("off", [1e-9, 1e-12])
+def test_what_is_more_than_terms_that_cancel_leave_is_an_error(off):
+    def rule(u, x, v):
+        x_bar, v_bar = interactions_vjp(u, x, v)
+        return x_bar + off * u[:, None], v_bar
+
+    assert gradproof.check_vjp(interactions, rule, ONE_FEATURE).refused
+
+
+def test_a_function_as_small_as_what_terms_leave_is_judged_all_the_same():
+    point = (np.array([0.3, -1.2, 0.8]),)
+    assert gradproof.check_vjp(lambda x: 1e-17 * np.sin(x), lambda u, x: 1e-17 * u * np.cos(x), point).ok
+    assert gradproof.check_vjp(lambda x: 1e-17 * np.sin(x), lambda u, x: 1.01e-17 * u * np.cos(x), point).refused
+
+
+def log_sum_exp(x):
+    m = x.real.max(-1, keepdims=True)
+    return (m + np.log(np.exp(x - m).sum(-1, keepdims=True)))[..., 0]
+
+
+def exp_of_all(u, x):
+    e = np.exp(x)  # overflows: the largest entry is not taken off first
+    return u[..., None] * e / e.sum(-1, keepdims=True)
+
+
+@pytest.mark.parametrize("shape", [(2,), (4,), (3, 2)], ids=str)
+def test_an_overflow_is_met_whatever_the_seed(shape):
+    for seed in range(6):
+        assert gradproof.check_vjp(log_sum_exp, exp_of_all, lambda rng: (rng.normal(size=shape),), seed=seed).refused
+
+
+def masked_softmax(s, mask):
+    e = np.where(mask, np.exp(s - np.where(mask, s.real, -1e30).max(-1, keepdims=True)), 0)
+    total = e.sum(-1, keepdims=True)
+    return e / np.where(total == 0, 1, total)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_row_that_a_mask_leaves_nothing_of_is_tried(seed):
+    def unmasked_there(u, s, mask):
+        p = np.where(mask.any(-1, keepdims=True), masked_softmax(s, mask), masked_softmax(s, np.ones_like(mask)))
+        return p * (u - (u * p).sum(-1, keepdims=True)), None
+
+    def right(u, s, mask):
+        p = masked_softmax(s, mask)
+        return p * (u - (u * p).sum(-1, keepdims=True)), None
+
+    point = (np.resize(X, (4, 6)) + np.arange(6), np.arange(24).reshape(4, 6) % 5 != 0)
+    assert gradproof.check_vjp(masked_softmax, right, point, seed=seed).ok
+    assert gradproof.check_vjp(masked_softmax, unmasked_there, point, seed=seed).refused
