@@ -89,7 +89,7 @@ def at_kink(bench: Bench, trial: Trial, i: int, hull: kink.Hull, gradients: Grad
     g = np.asarray(gradients[i], np.float64)
     chosen = choice(bench, trial, i, g)
     if not _valid(trial, i, hull, gradients):
-        hull = hull_of(bench, trial, thorough=True) or hull
+        hull = _widened(bench, trial, hull_of(bench, trial, thorough=True) or hull, gradients)
         if not _valid(trial, i, hull, gradients):
             if chosen:
                 return "subgradient", f"{chosen} {COMPOSED}"
@@ -146,18 +146,37 @@ def _mixture(bench: Bench, trial: Trial, gradients: Gradients) -> bool:
     if hull is None or not all(usable(gradients.get(k), trial, k) for k in wrt):
         return True
     if "mixture" not in trial.__dict__:
-        points = [np.asarray(trial.work.sample.inputs[i], np.float64) for i in wrt]
-        least = np.concatenate([np.maximum(np.abs(p), 2.0**-4 * unit(p)).reshape(-1) for p in points])
-        ends = np.cumsum([p.size for p in points])[:-1]
-
-        def corner(step: Array) -> Array | None:
-            moved = np.split(kink.DISPLACEMENT * least * step, ends)
-            steps = [s.reshape(p.shape) for s, p in zip(moved, points, strict=True)]
-            return kink.limit(lambda p: _gradient_at(bench, trial.work, p), points, steps)
-
-        joined = _joined(trial, gradients)
-        trial.__dict__["mixture"] = not convex.outside(hull, joined, corner, trial.sample.rng(17))
+        joined, corner = _joined(trial, gradients), _corner(bench, trial)
+        rng, sizes = trial.sample.rng(17), _sizes(trial)
+        trial.__dict__["mixture"] = not convex.outside(hull, joined, corner, rng, sizes)
     return bool(trial.__dict__["mixture"])
+
+
+def _sizes(trial: Trial) -> Array:
+    """How large the entries of the differentiated inputs are, joined; none is 0."""
+    points = [np.asarray(trial.work.sample.inputs[i], np.float64) for i in trial.sample.wrt]
+    return np.concatenate([np.maximum(np.abs(p), 2.0**-4 * unit(p)).reshape(-1) for p in points])
+
+
+def _corner(bench: Bench, trial: Trial) -> convex.Corner:
+    """The joined gradient beside a trial's point, from a step in units of the entries' sizes."""
+    points, least = [np.asarray(trial.work.sample.inputs[i], np.float64) for i in trial.sample.wrt], _sizes(trial)
+    ends = np.cumsum([p.size for p in points])[:-1]
+
+    def corner(step: Array) -> Array | None:
+        moved = np.split(kink.DISPLACEMENT * least * step, ends)
+        steps = [s.reshape(p.shape) for s, p in zip(moved, points, strict=True)]
+        return kink.limit(lambda p: _gradient_at(bench, trial.work, p), points, steps)
+
+    return corner
+
+
+def _widened(bench: Bench, trial: Trial, hull: kink.Hull, gradients: Gradients) -> kink.Hull:
+    """The hull with what more of it lies towards the gradients, kept for the other inputs of the trial."""
+    if "widened" not in trial.__dict__ and all(usable(gradients.get(k), trial, k) for k in trial.sample.wrt):
+        hull = convex.widened(hull, _joined(trial, gradients), _corner(bench, trial), _sizes(trial))
+        trial.__dict__["thorough hull"] = trial.__dict__["widened"] = hull
+    return hull
 
 
 def _joined(trial: Trial, gradients: Gradients) -> Array:

@@ -76,7 +76,7 @@ def judged(rule, gradient, seed):
     def corner(step):
         return kink.limit(lambda p: rule(p[0]).reshape(-1), points, [step.reshape(gradient.shape) * 2.0**-20])
 
-    return convex.outside(hull, gradient.reshape(-1), corner, rng)
+    return convex.outside(hull, gradient.reshape(-1), corner, rng, np.ones(gradient.size))
 
 
 @pytest.mark.parametrize("case", INSIDE)

@@ -288,3 +288,37 @@ def test_without_the_kink_oracle_a_subgradient_would_be_refused(monkeypatch):
 def test_a_hull_that_holds_everything_would_be_noticed(monkeypatch):
     monkeypatch.setattr(kink.Hull, "distance", lambda *a, **k: 0.0)
     assert gradproof.check_vjp(relu, relu_rule(2.0), (AT_ZERO,), examples=2).word != "differs"
+
+
+# ---- many kinks that share an entry ------------------------------------------------------------------------------
+
+
+def weighted_relu_sum(x, k, b):
+    return np.array((np.arange(1.0, 1 + len(x)) * relu(x @ k + b)).sum())
+
+
+def weighted_relu_sum_rule(at, beyond=0.0):
+    def vjp(u, x, k, b):
+        z, c = x @ k + b, np.arange(1.0, 1 + len(x))
+        g = u * c * np.where(z > 0, 1.0, np.where(z < 0, 0.0, at))
+        return g[:, None] * k, x.T @ g, np.asarray(g.sum() + beyond * c[z == 0].sum())
+
+    return vjp
+
+
+def shared(rule, rows):
+    """The word where every row of z is 0, and a step of x outweighs one of their bias."""
+    x = np.stack([np.zeros(rows), np.linspace(-1, 2, rows)], 1)
+    return gradproof.check_vjp(weighted_relu_sum, rule, (x, np.array([-512.0, 0.0]), np.array(0.0)), examples=1).word
+
+
+@pytest.mark.parametrize("rows", [8, 40])
+@pytest.mark.parametrize("at", [0.0, 0.5, 1.0])
+def test_all_kinks_of_a_shared_bias_on_one_side_are_a_subgradient(at, rows):
+    assert shared(weighted_relu_sum_rule(at), rows) == "subgradient"
+
+
+@pytest.mark.parametrize("rows", [8, 40])
+@pytest.mark.parametrize(("at", "beyond"), [(0.0, -0.05), (1.0, 0.05), (0.0, 1.2)])
+def test_beyond_all_kinks_of_a_shared_bias_is_refused(at, beyond, rows):
+    assert shared(weighted_relu_sum_rule(at, beyond), rows) == "differs"

@@ -11,10 +11,11 @@ reaches is outside (Wolfe 1976). It is refused where few entries tell, and no st
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from gradproof.oracles.kink import Hull
+from gradproof.oracles.kink import TOLERANCE, Hull
 from gradproof.subject import Array
 
 Corner = Callable[[Array], Array | None]  # a step, one joined array -> the gradient there; None where it has none
@@ -25,23 +26,58 @@ FEW = 6  # entries in a certificate
 DRAWS = 96  # steps that try to break it
 LEAST = 2.0**-10  # of the longest entry of a step
 CLEAR = 0.05  # of the length of w times the hull's size: what is refused lies so far outside
+WIDER = 4  # times that a hull is widened towards a gradient
 
 
-def outside(hull: Hull, gradient: Array, corner: Corner, rng: np.random.Generator) -> bool:
-    """Whether a joined gradient is plainly outside the convex hull of the gradients around the point."""
+def outside(hull: Hull, gradient: Array, corner: Corner, rng: np.random.Generator, sizes: Array) -> bool:
+    """Whether a joined gradient is plainly outside the convex hull of the gradients around the point.
+
+    sizes: what the entries' steps are in units of.
+    """
     kinked = hull.kinked
     if int(kinked.sum()) < 2 or hull.steps is None:
         return False
-    search = _Search(hull, np.asarray(gradient, np.float64), kinked, corner)
+    search = _Search(hull, np.asarray(gradient, np.float64), kinked, corner, sizes)
     return not search.reaches() and search.certified(rng)
+
+
+def widened(hull: Hull, gradient: Array, corner: Corner, sizes: Array) -> Hull:
+    """The hull with further corners towards a gradient outside its extremes, as far as one finds them.
+
+    Of many kinks that share an entry, as zeros before a ReLU share their bias, random steps hardly ever meet all on
+    one side; a step along that entry, far ahead of the others, does. sizes: what the entries' steps are in units of.
+    """
+    if hull.steps is None:
+        return hull
+    signs = np.where(hull.steps[-1] > 0, 1.0, -1.0)
+    for _ in range(WIDER):
+        beyond = np.asarray(gradient - np.clip(gradient, hull.low, hull.high))
+        outermost = [k for k in np.argsort(-np.abs(beyond))[:FEW] if abs(beyond[k]) > TOLERANCE * hull.size]
+        if not outermost:
+            break
+        leads = [beyond / np.max(np.abs(beyond)), *(np.eye(1, beyond.size, k)[0] for k in outermost)]
+        rows, steps = [], []
+        for lead in (way * lead for lead in leads for way in (1.0, -1.0)):
+            # the others a little behind; and far behind, where what they are multiplied by is large
+            for gain, behind in ((1.0, LEAST), (np.max(sizes) / sizes, LEAST**2)):
+                step = np.where(np.abs(lead) > LEAST, gain * lead, behind * signs)
+                row = corner(step)
+                if row is not None and ((row < hull.low) | (row > hull.high)).any():
+                    rows.append(row)
+                    steps.append(step)
+        if not rows:
+            break
+        assert hull.steps is not None
+        hull = replace(hull, around=np.vstack([hull.around, *rows]), steps=np.vstack([hull.steps, *steps]))
+    return hull
 
 
 class _Search:
     """Corners of the hull in the entries that change, and the steps towards more of them."""
 
-    def __init__(self, hull: Hull, gradient: Array, kinked: Array, corner: Corner) -> None:
+    def __init__(self, hull: Hull, gradient: Array, kinked: Array, corner: Corner, sizes: Array) -> None:
         assert hull.steps is not None
-        self.kinked, self.corner = kinked, corner
+        self.kinked, self.corner, self.sizes = kinked, corner, sizes[kinked]
         self.rows = hull.around[:, kinked]
         self.goal = gradient[kinked]
         self.size = max(float(np.max(np.abs(self.rows))), 1e-300)
@@ -62,6 +98,14 @@ class _Search:
         found = self.corner(whole)
         return None if found is None else found[self.kinked]
 
+    def _along(self, w: Array) -> list[Array]:
+        """Steps to the corner furthest along w: with it where all is convex, and against it where all is concave.
+
+        In units of the entries' sizes, as all steps; and as it is, which a norm of singular values asks for.
+        """
+        ways = [self.bend * w, w, -w]
+        return ways if np.ptp(self.sizes) == 0 else [*ways, *(way / self.sizes for way in ways)]
+
     def _is_goal(self, row: Array) -> bool:
         return bool(np.max(np.abs(row - self.goal)) <= NEAR * self.size)
 
@@ -76,8 +120,7 @@ class _Search:
             length = float(np.sqrt((self.away**2).sum()))
             if length <= CLEAR * self.size:
                 return True
-            found = [row for row in (self._at(self.bend * self.away), self._at(self.away), self._at(-self.away))
-                     if row is not None]  # fmt: skip
+            found = [row for row in map(self._at, self._along(self.away)) if row is not None]
             if any(self._is_goal(row) for row in found):
                 return True
             known = float((self.rows @ self.away).max())
@@ -94,7 +137,7 @@ class _Search:
         w = np.zeros(self.away.shape)
         w[told] = self.away[told]
         least = float(self.goal @ w) - CLEAR * self.size * float(np.sqrt((w**2).sum()))
-        steps = [self.bend * w, w, -w]
+        steps = self._along(w)
         for _ in range(DRAWS):
             sizes = 2.0 ** -rng.uniform(0, 6, w.shape)
             step = rng.choice([-1.0, 1.0], w.shape) * sizes
