@@ -168,9 +168,10 @@ def beside(bench: Bench, trial: Trial, kind: str) -> None:
             judge(bench, other, i, np.array(g), gradients, 1, quiet=True)
     if kind == "turned":
         note = "called after another point of the same shape, the rule gives a wrong gradient: it keeps state"
-        # an answer that was kept is plainly another; one that is off by a hair is so whatever came before
+        # an answer that was kept is plainly another; one that is off by a hair is so whatever came before, and what
+        # is beyond the choices at a kink may be so too
         bench.failures[before:] = [
-            f if f.got is not None and f.error <= STALE * np.max(np.abs(f.got), initial=0.0)
+            f if f.oracle == "kink" or (f.got is not None and f.error <= STALE * np.max(np.abs(f.got), initial=0.0))
             else replace(f, check="state", note=note)
             for f in bench.failures[before:]
         ]  # fmt: skip
