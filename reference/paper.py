@@ -44,14 +44,20 @@ def torch_answer(setting: str, inputs: Mapping[str, Any], quantity: Quantity) ->
 def _torch_quantity(setting: str, values: dict[str, Any], quantity: Quantity) -> Any:
     of, wrt = quantity
     if of == "step":
-        weights = torch.nn.Parameter(values[wrt].clone())
-        _run(setting, {**values, wrt: weights}, TORCH_LINE)["J"].backward()
-        torch.optim.SGD([weights], lr=float(values["alpha"])).step()
-        return weights.detach().numpy()
+        from torch.optim.sgd import sgd
+
+        weights = values[wrt].clone().requires_grad_()
+        (slope,) = torch.autograd.grad(_run(setting, {**values, wrt: weights}, TORCH_LINE)["J"], weights)
+        weights = weights.detach()
+        # what torch.optim.SGD calls: the class and torch.func load PyTorch's compiler, which takes a second
+        plain = {"momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False, "maximize": False}
+        sgd([weights], [slope], [None], foreach=False, lr=float(values["alpha"]), **plain)
+        return weights.numpy()
     known = _run(setting, values, TORCH_LINE)
     if not wrt:
-        return known[of].numpy()
-    return torch.func.jacrev(_downstream(setting, known, of, wrt, TORCH_LINE))(known[wrt]).numpy()
+        return known[of].detach().numpy()
+    jacobian: Any = torch.autograd.functional.jacobian(_downstream(setting, known, of, wrt, TORCH_LINE), known[wrt])
+    return jacobian.detach().numpy()
 
 
 def jax_answer(

@@ -78,8 +78,15 @@ def _pool(layer: str) -> Stage:
     return (f"P{layer}", f"A{layer} p", lambda a, p: F.max_pool2d(a, p), lambda a, p: _jax_pool(a, p, p))
 
 
+def _torch_slope(function: Callable[[Any], Any], w: Any) -> Any:
+    """The gradient of a scalar function, itself differentiable."""
+    w = w if w.requires_grad else w.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(function(w), w, create_graph=True)
+    return slope
+
+
 def _torch_descent(w: Any, c: Any) -> Any:
-    return -F.normalize(torch.func.grad(lambda w: (c * w**2).sum())(w), dim=0)
+    return -F.normalize(_torch_slope(lambda w: (c * w**2).sum(), w), dim=0)
 
 
 def _jax_descent(w: Any, c: Any) -> Any:
@@ -107,7 +114,8 @@ def _torch_change(sign: float) -> Callable[..., Any]:
             for move in torch.eye(w.numel(), dtype=w.dtype)
         ]
         rise = torch.sign(torch.stack(moved) - _torch_loss(w, x, b, y)).reshape(w.shape)
-        return torch.where(torch.func.grad(_torch_loss)(w, x, b, y) * sign > 0, rise, torch.zeros_like(w))
+        slope = _torch_slope(lambda w: _torch_loss(w, x, b, y), w)
+        return torch.where(slope * sign > 0, rise, torch.zeros_like(w))
 
     return change
 
