@@ -27,7 +27,7 @@ from typing import Any
 
 from benchmarks import race
 
-BENCHMARKS = ("kernels", "checks")
+BENCHMARKS = ("kernels", "checks", "commands")
 
 
 def present() -> list[str]:

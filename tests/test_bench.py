@@ -1,6 +1,8 @@
 """`gradproof bench`: what is timed, by which clock, what the figures are held to, and where it runs."""
 
+import cProfile
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import contenders, floors, kernels, race, readme
+from benchmarks import commands, contenders, floors, kernels, race, readme
 from gradproof.cli import run
 from gradproof.commands import bench as command
 from tests.test_derivs import MODULES, NETWORKS
@@ -315,3 +317,85 @@ def test_figures_of_several_runs_are_joined_the_later_ones_first(tmp_path, monke
 def test_the_figures_in_readme_are_those_of_the_file():
     text = readme.README.read_text(encoding="utf-8")
     assert readme.block("bench", text) == readme.bench()
+
+
+# ---- whole commands
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """Commands that are not started, and whether the cache of each was empty."""
+    seen = []
+
+    def start(words, env, **_):
+        cache = env.get("XDG_CACHE_HOME", "")
+        seen.append((words[1:], bool(cache) and not any(Path(cache).iterdir())))
+        if "cProfile" in words[2]:
+            (file,) = words[3:]
+            profile = cProfile.Profile()
+            profile.runcall(sorted, [2, 1])
+            profile.dump_stats(file)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(commands.subprocess, "run", start)
+    monkeypatch.setattr(commands.os, "sched_setaffinity", lambda *_: None, raising=False)
+    return seen
+
+
+def test_each_command_is_warmed_and_timed_and_cold_is_an_empty_cache(called):
+    records = commands.run(turns=2, say=lambda line: None)
+    assert [one["name"] for one in records] == [*commands.COMMANDS, commands.PROFILE]
+    assert all(one["seconds"] > 0 for one in records[:-1])
+    assert list(records[-1]["parts"]) == ["the rest"]
+    for name, words in commands.COMMANDS.items():
+        times = [empty for given, empty in called if tuple(given) == words]
+        alike = [other for other in commands.COMMANDS if commands.COMMANDS[other] == words]
+        assert len(times) == sum(2 if other in commands.ONCE else 3 for other in alike)
+        assert times.count(True) == 3 * ("report, cold" in alike), name
+
+
+def test_a_first_look_leaves_out_what_takes_minutes(called):
+    records = commands.run(say=lambda line: None, **commands.QUICK)
+    assert not {*commands.ONCE, "report, cold"} & {one["name"] for one in records}
+    assert len(called) == 2 * (len(records) - 1) + 1
+
+
+def test_a_command_that_fails_is_not_timed(monkeypatch):
+    monkeypatch.setattr(commands, "COMMANDS", {"import": ("-c", "raise SystemExit('nothing here')")})
+    with pytest.raises(RuntimeError, match="ended with 1: nothing here"):
+        commands._seconds("import")
+
+
+def test_time_goes_to_what_a_function_belongs_to_and_a_builtin_to_its_callers():
+    builtin = ("~", 0, "<built-in method builtins.sum>")
+    ours, theirs = ("/a/gradproof/oracles/ball.py", 1, "f"), ("/a/site-packages/torch/nn.py", 2, "g")
+    stats = {
+        builtin: (2, 2, 5.0, 5.0, {ours: (1, 1, 2.0, 2.0), theirs: (1, 1, 3.0, 3.0)}),
+        ours: (1, 1, 1.0, 3.0, {}),
+        theirs: (1, 1, 0.5, 3.5, {}),
+        ("/a/gradproof/judge.py", 1, "<module>"): (1, 1, 0.25, 0.25, {}),
+        ("/a/gradproof/judge.py", 9, "judge"): (1, 1, 0.75, 0.75, {}),
+        ("/a/gradproof/oracles/finite_differences.py", 9, "f"): (1, 1, 0.1, 0.1, {}),
+        ("/a/derivs/relu.py", 9, "forward"): (1, 1, 0.2, 0.2, {}),
+    }
+    assert commands.parts_of(stats) == {
+        "PyTorch": 3.5,
+        "balls": 3.0,
+        "the engine": 0.75,
+        "importing": 0.25,
+        "the derivatives": 0.2,
+        "differences": 0.1,
+    }
+
+
+@pytest.mark.parametrize(("report", "reached"), [(8.0, "yes"), (8.1, "no")])
+def test_figures_of_the_commands_are_held_to_what_is_to_be_reached(report, reached):
+    took = {"import": 2.0, "report": report, "report, cold": 60.1}
+    records = [{"name": name, "seconds": seconds} for name, seconds in took.items()]
+    first, *others = commands.tables([*records, {"name": "profile", "parts": {"JAX": 3.0, "balls": 1.0}}])
+    assert first.splitlines()[2:] == [
+        f"| the report, warm, over the import of numpy, torch and jax | 4 | {report / 2:.3g} | {reached} |",
+        "| the report, cold, seconds | 60 | 60.1 | no |",
+    ]
+    assert "| report, cold | 60.1 s |" in others[0]
+    assert "| JAX | 3.00 s | 75% |" in others[1]

@@ -33,7 +33,7 @@ def command(
     threads: int,
     json_file: Path | None,
 ) -> int:
-    """Time each BENCHMARK (kernels, checks; default: all) beside PyTorch and JAX, and print its tables.
+    """Time each BENCHMARK (kernels, checks, commands; default: all) beside PyTorch and JAX, and print its tables.
 
     Side by side in one process, in turns, the least of many turns. It takes about half an hour, five minutes
     with --no-compile; PyTorch keeps what it compiled for the next run. Runs in a checkout of gradproof only.
