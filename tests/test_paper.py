@@ -15,7 +15,7 @@ import reference.paper as truths
 from derivs.paper.notation import ROWS
 from derivs.paper.rows import Cells
 from gradproof import Claim
-from gradproof.claims import report
+from gradproof.claims import proofs, report
 from gradproof.claims.check import check_paper
 from gradproof.claims.choices import measure
 from gradproof.claims.errata import page
@@ -26,6 +26,7 @@ from gradproof.claims.load import load
 from gradproof.claims.sample import Sample, Undefined
 from gradproof.cli import run
 from gradproof.errors import DeclarationError, InputError
+from gradproof.oracles import compilation
 from reference.paper_maps import maps
 
 ROOT = Path(__file__).parent.parent
@@ -282,6 +283,70 @@ def test_computer_algebra_refuses_a_false_identity():
     assert not symbolic.proved(SLOPE, samples, (lambda t: -t.Y / t.A, lambda t: t.Y))
     assert not symbolic.proved(SLOPE, samples, (lambda t: (t.Y / t.A).sum(),))
     assert not symbolic.proved(SLOPE, [], (lambda t: -t.Y / t.A,))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder in which proofs are kept."""
+    before = compilation.store_in_use()
+    yield compilation.use_cache(tmp_path)
+    compilation._store = before
+
+
+def proves(readings):
+    return proofs.proved(SLOPE, load().settings["softmax"], "", readings)
+
+
+def test_a_proof_is_kept_and_so_is_that_there_is_none(folder, monkeypatch):
+    from gradproof import symbolic
+
+    right, wrong, other = (lambda t: -t.Y / t.A,), (lambda t: t.Y / t.A,), (lambda t: -t.Y / t.A + 0 * t.Y,)
+    assert [proves(right), proves(wrong)] == [True, False]
+    assert {file.read_bytes() for file in folder.iterdir()} == {b"proved", b"not proved"}
+    asked = []
+    monkeypatch.setattr(symbolic, "proved", lambda *given: asked.append(given) or True)
+    assert [proves(right), proves(wrong)] == [True, False]
+    assert not asked
+    proves(other)
+    assert len(asked) == 1  # another formula is another proof
+
+
+@pytest.mark.parametrize("changed", ["source", "version", "stages", "assume"])
+def test_a_kept_proof_is_of_this_source_these_versions_and_this_setting(folder, monkeypatch, tmp_path, changed):
+    setting = load().settings["softmax"]
+    before = proofs._key(SLOPE, setting, "", SLOPE.members)
+    if changed == "source":
+        (tmp_path / "other.py").write_text("proved = None\n", encoding="utf-8")
+        monkeypatch.setattr(proofs, "ALGEBRA", tmp_path / "other.py")
+    elif changed == "version":
+        monkeypatch.setattr(proofs, "version", lambda name: "0")
+    elif changed == "stages":
+        setting = replace(setting, stages=setting.stages[:-1])
+    else:
+        monkeypatch.setattr(type(setting), "assume", lambda self, values, given: {**values, "Y": values["A"]})
+    after = proofs._key(SLOPE, setting, "", SLOPE.members)
+    assert None not in (before, after)
+    assert before != after
+
+
+def test_every_proof_of_the_paper_can_be_kept():
+    paper = load()
+    keys = {
+        proofs._key(claim, paper.settings[claim.setting], claim.given, claim.members)
+        for claim in paper.claims
+        if claim.prove and claim.literal
+    }
+    assert None not in keys
+    assert len(keys) > 80
+
+
+def test_without_a_cache_every_proof_is_made_anew(folder, monkeypatch):
+    from gradproof import symbolic
+
+    compilation.use_cache(None)
+    proves(SLOPE.members)
+    monkeypatch.setattr(symbolic, "proved", lambda *given: False)
+    assert not proves(SLOPE.members)
 
 
 # ---- numbers and symbols say the same

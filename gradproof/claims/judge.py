@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.claims import proofs
 from gradproof.claims.evidence import Evidence
 from gradproof.claims.record import Claim, Reading, as_members
 from gradproof.claims.sample import Sample, Traced, Undefined
@@ -135,13 +136,10 @@ def _prove(
     claim: Claim, evidence: Evidence, verdict: str, in_force: tuple[Reading, ...]
 ) -> tuple[bool, list[str]]:
     """Whether the form in force is proved, and what contradicts the verdict."""
-    from gradproof import symbolic
-
     setting = evidence.setting(claim)
-    given = claim.given if verdict == "convention" else ""
-    proved = symbolic.proved(claim, symbolic.samples(setting, given), in_force)
+    proved = proofs.proved(claim, setting, claim.given if verdict == "convention" else "", in_force)
     faults = [] if proved else ["the form that holds could not be proved"]
-    if verdict == "refuted" and symbolic.proved(claim, symbolic.samples(setting), claim.members):
+    if verdict == "refuted" and proofs.proved(claim, setting, "", claim.members):
         faults.append("computer algebra proves the printed formula, which the example refutes")
     return proved, faults
 

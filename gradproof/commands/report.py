@@ -52,7 +52,7 @@ def _file(name: str, words: str) -> Callable[[Any], Any]:
     help="Processes to use (default: as many as are worth while).",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Only what is wrong or undecided, and the summary.")
-@click.option("--no-cache", is_flag=True, help="Do without JAX's compilation cache on disk.")
+@click.option("--no-cache", is_flag=True, help="Keep no compiled programs and proofs on disk, and use none.")
 def command(
     equations: tuple[str, ...],
     seed: int,

@@ -38,7 +38,7 @@ _probed = False
 
 
 def use_cache(folder: str | Path | None) -> Path | None:
-    """Keep compiled programs in `folder` from now on, nowhere with None. Returns the folder in use.
+    """Keep compiled programs, and proofs, in `folder` from now on, nowhere with None. Returns the folder in use.
 
     That is a subfolder for this JAX and this processor, and None where it cannot be written: then nothing is
     kept, and nothing fails. Without a call it is `gradproof/jax` in the platform's cache folder. A cache
@@ -88,12 +88,17 @@ def _compile(jax: Any, lowered: Any) -> Callable[..., Any]:
     return program
 
 
-def _kept_in(jax: Any) -> Store | None:
-    """Where programs are kept: nowhere of ours where JAX keeps them itself, for it hands out what cannot be kept."""
+def store_in_use() -> Store | None:
+    """Where things are kept; None where nothing is."""
     with _lock:
         if not _chosen:
             use_cache(default_folder())
-        return None if jax.config.jax_compilation_cache_dir is not None else _store
+        return _store
+
+
+def _kept_in(jax: Any) -> Store | None:
+    """Where programs are kept: nowhere of ours where JAX keeps them itself, for it hands out what cannot be kept."""
+    return None if jax.config.jax_compilation_cache_dir is not None else store_in_use()
 
 
 def _key(jax: Any, told: str) -> str:
