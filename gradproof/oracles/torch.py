@@ -77,8 +77,11 @@ def vjp(
         reached = [(out, u) for out, u in zip(outputs, given, strict=True) if out.requires_grad]
         gradients: Sequence[Any] = [torch.zeros_like(leaf) for leaf in leaves]
         if leaves and reached:
-            # <u, f(x)> as a scalar: torch loads a second of its compiler where it is handed the cotangents
-            along = sum((out * _tensor(torch, np.asarray(u)).to(out.dtype)).sum() for out, u in reached)
+            # <u, f(x)> as scalars: torch loads a second of its compiler where it is handed the cotangents
+            along = [
+                torch.dot(out.reshape(-1), _tensor(torch, np.asarray(u)).to(out.dtype).reshape(-1))
+                for out, u in reached
+            ]
             gradients = torch.autograd.grad(along, leaves, allow_unused=True, materialize_grads=True)
         found = tuple(_array(torch, gradient) for gradient in gradients)
         return _returned([_array(torch, out) for out in outputs], single), found
