@@ -10,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
-from gradproof.bench import Bench, Failure
+from gradproof.bench import REGULAR, Bench, Failure
 from gradproof.oracles.contract import Contract
 from gradproof.oracles.differences import derivative
 from gradproof.sample import is_float, unit
@@ -146,6 +146,24 @@ class Evidence:
         found = float(np.median(ratios))
         spread = max(abs(r - found) / k for r, k in zip(ratios, known, strict=True))
         return found if spread <= max(abs(found), 1.0) and abs(found - 1) > max(known) else None
+
+    def multiple_elsewhere(self) -> bool:
+        """Whether the gradient is no less a multiple of the right one at another wrong sample, where there is one.
+
+        Of a point whose entries are all as large as one another, any function of an entry is a multiple of any other.
+        """
+        for failure in self.bench.failures:
+            g, regular = failure.got, failure.trial.sample.kind in REGULAR and failure.oracle != "kink"
+            if not regular or failure.position != self.position or failure.trial is self.trial or g is None:
+                continue
+            if g.size > 1 and np.ptp(np.abs(failure.trial.sample.inputs[self.position])):
+                other = Evidence(self.bench, failure)
+                if other.expected is None or other.expected.shape != other.got.shape:
+                    return True
+                square = float((other.expected**2).sum())
+                ratio = float((other.got * other.expected).sum()) / square if square else 0.0
+                return close(other.got, ratio * other.expected)
+        return True
 
     def wrong(self) -> Array:
         """Which entries differ."""

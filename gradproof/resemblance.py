@@ -75,7 +75,7 @@ def _named(ratio: float, e: Evidence) -> Iterator[str]:
         if n > 1 and min(abs(ratio * n - 1), abs(ratio / n - 1), abs(ratio * n + 1), abs(ratio / n + 1)) < 1e-6:
             yield "mean_for_sum"
             break
-    if e.got.size > 1 or round(ratio, 6) in (0.5, 2.0):
+    if (e.got.size > 1 or round(ratio, 6) in (0.5, 2.0)) and e.multiple_elsewhere():
         yield "factor"
 
 

@@ -227,6 +227,20 @@ def test_the_cause_is_among_the_first_two(cause, name):
     assert CAUSES[result.causes[0]].replace(" ", "") in "".join(str(result).split())
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_factor_is_none_that_only_points_of_equal_entries_have(seed):
+    def alike_or_not(rng):
+        z = rng.standard_normal(3)
+        return (np.full(3, z[0]) if rng.random() < 0.5 else z,)
+
+    rules = {"one power of sech": lambda u, z: u / np.cosh(z), "a factor": lambda u, z: 1.3 * u / np.cosh(z) ** 2}
+    found = {
+        what: "factor" in gradproof.check_vjp(np.tanh, rule, alike_or_not, seed=seed).causes
+        for what, rule in rules.items()
+    }
+    assert found == {"one power of sech": False, "a factor": True}
+
+
 def test_every_cause_has_its_guilty():
     assert set(CAUSES) == set(GUILTY) | ELSEWHERE
 
