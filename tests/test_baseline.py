@@ -148,6 +148,11 @@ def test_each_way_to_get_worse_is_a_line_that_says_what_was_what_is_and_what_to_
     assert all("gradproof" in line and "\n" not in line for line in lines)
 
 
+def test_that_a_wrong_gradient_is_not_asked_of_every_oracle_is_no_line_of_its_own():
+    lines = said(made(), made(oracles=("torch",), word="differs"))
+    assert [line.partition(";")[0] for line in lines] == [f"dense {x} by torch: was agrees, is differs" for x in "wx"]
+
+
 def test_what_befell_several_gradients_and_oracles_is_one_line():
     lines = regressions(made(), made(kinds=("random", "ties")))
     assert len(lines) == 4
