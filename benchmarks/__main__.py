@@ -51,13 +51,13 @@ def measure(
 
 def text(figures: dict[str, Any]) -> str:
     """The machine, and the tables of each benchmark that was run."""
-    return "\n\n".join([race.told(figures["machine"]), *chain.from_iterable(shown(figures))])
+    return "\n\n".join([race.told(figures["machine"]), *chain.from_iterable(shown(figures).values())])
 
 
-def shown(figures: dict[str, Any]) -> list[list[str]]:
-    """The tables of each benchmark that was run."""
+def shown(figures: dict[str, Any]) -> dict[str, list[str]]:
+    """The tables of each benchmark that was run, by its name."""
     ran = [name for name in BENCHMARKS if figures.get(name)]
-    return [importlib.import_module(f"benchmarks.{name}").tables(figures[name]) for name in ran]
+    return {name: importlib.import_module(f"benchmarks.{name}").tables(figures[name]) for name in ran}
 
 
 def _refuse(why: str, code: int = 2) -> int:

@@ -169,9 +169,9 @@ def tables(records: Sequence[dict[str, Any]]) -> list[str]:
     made = [_summary(records)]
     for title, belongs in GROUPS.items():
         if rows := [record for record in records if belongs(record)]:
-            made.append(f"### {title}\n\n{_table(rows)}")
+            made.append(f"#### {title}\n\n{_table(rows)}")
     if rows := [record for record in records if record["bytes"].get("torch")]:
-        made.append(f"### Memory at the large sizes\n\n{_memory_table(rows)}")
+        made.append(f"#### Memory at the large sizes\n\n{_memory_table(rows)}")
     absent = dict.fromkeys(f"{who} of {r['name']}: {why}" for r in records for who, why in r["absent"].items())
     return [*made, *([f"Not measured: {'; '.join(absent)}."] if absent else [])]
 

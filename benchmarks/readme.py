@@ -30,6 +30,11 @@ FIGURES = Path(__file__).with_name("power.json")
 TIMES = Path(__file__).with_name("bench.json")  # of `gradproof bench --json`
 SHOWN = ("dense", "relu", "softmax", "convolution", "max_pool", "cnn_softmax")
 OWN = 'gradproof check layers:dense layers:dense_vjp --shapes "x: n d, w: d m, b: m -> y: n m"'
+TITLES = {
+    "kernels": "A derivative, over the best framework's",
+    "checks": "A check, beside the field's checkers",
+    "commands": "Whole commands",
+}
 CALLS = {"varied": "With `shapes=` or a sampler", "one-point": "With one point only"}
 
 
@@ -215,9 +220,9 @@ def bench() -> str:
 
     figures = json.loads(TIMES.read_text(encoding="utf-8"))
     parts = [textwrap.fill(told(figures["machine"]), 120)]
-    for first, *others in tables_of(figures):
+    for name, (first, *others) in tables_of(figures).items():
         folded = "\n\n".join(others)
-        parts += [first, f"<details>\n<summary>Every figure</summary>\n\n{folded}\n\n</details>"]
+        parts += [f"### {TITLES[name]}", first, f"<details>\n<summary>Every figure</summary>\n\n{folded}\n\n</details>"]
     return "\n\n".join(parts) + "\n"
 
 
