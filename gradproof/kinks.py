@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from gradproof.bench import Bench, Failure, Figures, norm, part, usable
 from gradproof.confirm import FINE
 from gradproof.errors import InputError
-from gradproof.oracles import convex, kink
+from gradproof.oracles import convex, kink, nudged
 from gradproof.oracles.autodiff import Point
 from gradproof.references import point
-from gradproof.sample import unit
-from gradproof.slope import jumps, level_directions, slope
+from gradproof.sample import is_float, unit
+from gradproof.slope import directions, jumps, level_directions, slope
 from gradproof.subject import Array, Fault, Gradients
 from gradproof.tolerance import RESOLVED, ROUNDINGS, SCALE_ROUNDINGS, allowed, eps, name_of
 from gradproof.trial import Trial
 
 FRAMEWORKS = {"torch": "PyTorch's", "jax": "JAX's"}
+WAYS, MATCH = 4, 1e-3  # directions in which a gradient equals that of choices inside, and how closely
 COMPOSED = "choice: it follows from valid choices inside, but is no Clarke subgradient of the whole"
 
 
@@ -93,10 +95,14 @@ def at_kink(bench: Bench, trial: Trial, i: int, hull: kink.Hull, gradients: Grad
         if not _valid(trial, i, hull, gradients):
             if chosen:
                 return "subgradient", f"{chosen} {COMPOSED}"
+            if _inside(bench, trial, i, hull, g):
+                return "subgradient", f"a {COMPOSED}"
             if trial.sample.kind == "origin" and _supported(trial, i, g):
                 return "undecided", "where all entries are zero a valid choice may lie beyond those that were sampled"
             return "differs", "at a kink, outside the valid subgradients"
     if not chosen and not _mixture(bench, trial, gradients):
+        if _inside(bench, trial, i, hull, g):
+            return "subgradient", f"a {COMPOSED}"
         return "differs", "at a kink, outside the valid subgradients: no mixture of those around it"
     asked = bench.settings.subgradient
     if asked in FRAMEWORKS and not equals(bench, trial, i, g, asked):
@@ -106,6 +112,32 @@ def at_kink(bench: Bench, trial: Trial, i: int, hull: kink.Hull, gradients: Grad
     middle = hull.middle[part(trial, i)].reshape(g.shape)
     close = np.allclose(g, middle, rtol=0, atol=_tolerance(gradients[i]) * max(hull.size, 1e-300))
     return "subgradient", f"a kink: {'the midpoint' if close else 'another'} of the valid choices"
+
+
+def _inside(bench: Bench, trial: Trial, i: int, hull: kink.Hull, g: Array) -> bool:
+    """Whether a gradient follows from choices at kinks inside, where the whole has a kink as well."""
+    here = part(trial, i)
+    beyond = np.abs(g.reshape(-1) - np.clip(g.reshape(-1), hull.low[here], hull.high[here]))
+    if ((beyond > _tolerance(g) * hull.size) & ~hull.kinked[here]).any():
+        return False
+    work, floats = trial.work, [k for k, y in enumerate(trial.values) if is_float(y)]
+    inputs = work.sample.inputs
+    seen = [k for k, x in enumerate(inputs) if is_float(x)]  # the others too, for what is made of them ties as well
+
+    def evaluate(moved: Sequence[Any]) -> Any:
+        at = [moved[seen.index(k)] if k in seen else x for k, x in enumerate(inputs)]
+        values = work.subject.value(at, work.sample.static)
+        return sum((np.asarray(values[k]) * work.cotangents[k]).sum() for k in floats)
+
+    along = directions(work, i, trial.sample.rng(18), WAYS)
+    moves = [[v if k == i else np.zeros(np.shape(inputs[k])) for k in seen] for v in along]
+    theirs = np.array([nudged.slopes(evaluate, [np.asarray(inputs[k]) for k in seen], move) for move in moves]).T
+    mine = np.array([float((g * v).sum()) for v in along])
+    room = max(MATCH * max(norm(g * v) for v in along), kink.TOLERANCE * bench.scale(trial, i))
+    # one way to choose at every kink, or midway between two
+    return any(
+        bool(np.max(np.abs((one + other) / 2 - mine)) <= room) for k, one in enumerate(theirs) for other in theirs[k:]
+    )
 
 
 def _supported(trial: Trial, i: int, g: Array) -> bool:
@@ -224,25 +256,25 @@ def judge_level(bench: Bench, trial: Trial, gradients: Gradients) -> None:
     ):
         return
     # one input alone where one is to blame, all together where only their sum is wrong
-    for directions in (*({i: level[i]} for i in wrt if level[i].any()), level):
-        ray = slope(trial, directions)
-        mine = sum(float((grads[i] * v).sum()) for i, v in directions.items())
-        dtype = max((np.asarray(gradients[i]).dtype for i in directions), key=eps)
-        spread = norm(np.concatenate([(grads[i] * v).reshape(-1) for i, v in directions.items()]))
-        length = sum(bench.scale(trial, i) * norm(v) for i, v in directions.items())
+    for moving in (*({i: level[i]} for i in wrt if level[i].any()), level):
+        ray = slope(trial, moving)
+        mine = sum(float((grads[i] * v).sum()) for i, v in moving.items())
+        dtype = max((np.asarray(gradients[i]).dtype for i in moving), key=eps)
+        spread = norm(np.concatenate([(grads[i] * v).reshape(-1) for i, v in moving.items()]))
+        length = sum(bench.scale(trial, i) * norm(v) for i, v in moving.items())
         room = ray.bound + eps(dtype) * (ROUNDINGS[name_of(dtype)] * spread + SCALE_ROUNDINGS[name_of(dtype)] * length)
         error, size = abs(mine - ray.value), max(spread, length)
         if ray.kinked or not ray.bound <= RESOLVED * size or error <= max(room, kink.TOLERANCE * size):
             continue
-        near = slope(trial, {i: v * FINE**2 for i, v in directions.items()})
+        near = slope(trial, {i: v * FINE**2 for i, v in moving.items()})
         gap = abs(near.value / FINE**2 - ray.value)
         if ray.value == 0 or not gap <= near.bound / FINE**2 + ray.bound or near.bound / FINE**2 > 0.3 * error:
             continue  # a jump or an edge lies inside the longer steps
-        if jumps(trial, directions):
+        if jumps(trial, moving):
             continue
-        i = max(directions, key=lambda k: int(np.size(level[k]) - np.unique(level[k]).size))
+        i = max(moving, key=lambda k: int(np.size(level[k]) - np.unique(level[k]).size))
         note = "where equal entries move together the slope is another: a tie is counted more than once, or not at all"
         bench.say(trial, i, "kink", "vjp", "differs", Figures(error, room), note)
         valid = nearest(bench, trial, i, gradients)
-        bench.failures.append(Failure(trial, i, "kink", "vjp", note, grads[i], valid, directions[i], ray, error, room))
+        bench.failures.append(Failure(trial, i, "kink", "vjp", note, grads[i], valid, moving[i], ray, error, room))
         return

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import gradproof
-from gradproof.oracles import kink
+from gradproof.kinks import COMPOSED
+from gradproof.oracles import kink, nudged
 from gradproof.verdict import REFUSED
 
 AT_ZERO = np.array([0.0, 1.5, -2.5])
@@ -279,8 +280,9 @@ def test_there_is_no_hull_where_no_gradient_can_be_had():
 
 
 def test_without_the_kink_oracle_a_subgradient_would_be_refused(monkeypatch):
-    """The excuse is the oracle's: a hull that holds nothing leaves none."""
+    """The excuse is the oracles': a hull that holds nothing, and no way to choose inside, leave none."""
     monkeypatch.setattr(kink.Hull, "distance", lambda *a, **k: np.inf)
+    monkeypatch.setattr(nudged, "slopes", lambda *a: np.full(4, np.nan))
     result = gradproof.check_vjp(relu, relu_rule(0.5), (AT_ZERO,))
     assert any(v.word in REFUSED for v in result.verdicts)
 
@@ -322,3 +324,86 @@ def test_all_kinks_of_a_shared_bias_on_one_side_are_a_subgradient(at, rows):
 @pytest.mark.parametrize(("at", "beyond"), [(0.0, -0.05), (1.0, 0.05), (0.0, 1.2)])
 def test_beyond_all_kinks_of_a_shared_bias_is_refused(at, beyond, rows):
     assert shared(weighted_relu_sum_rule(at, beyond), rows) == "differs"
+
+
+# ---- choices at kinks inside, which no step of the inputs leads to all at once ------------------------------------
+
+
+def two_ramps(x):
+    return 2 * relu(x) - relu(-x)
+
+
+@pytest.mark.parametrize(("at", "word"), [
+    (0.0, "subgradient"),  # 0 for both, as a program has it
+    (3.0, "subgradient"),  # 1 for both
+    (1.5, "subgradient"),
+    (0.7, "differs"),
+    (-0.5, "differs"),
+    (3.5, "differs"),
+])  # fmt: skip
+def test_what_follows_from_one_choice_at_every_kink_inside_is_not_refused(at, word):
+    def rule(u, x):
+        return u * np.where(x == 0, at, np.where(x > 0, 2.0, 1.0))
+
+    result = gradproof.check_vjp(two_ramps, rule, (AT_ZERO,), examples=2)
+    assert result.word == word
+    if at in (0.0, 3.0):
+        assert f"a {COMPOSED}" in notes(result)
+
+
+WEIGHTS = np.array([1.0, -2.0, 1.5, -1.0, 0.5, -0.75])
+
+
+def weighted_pool(x, k):
+    """Maxima of pairs of rows, which all tie where k is 0."""
+    return WEIGHTS @ (x @ k + 1).reshape(-1, 2).max(1)
+
+
+def weighted_pool_rule(share):
+    def vjp(u, x, k):
+        z = (x @ k + 1).reshape(-1, 2)
+        tied = z == z.max(1, keepdims=True)
+        both = tied.all(1, keepdims=True)
+        g = (u * WEIGHTS[:, None] * np.where(both, np.broadcast_to(share, z.shape), tied)).reshape(-1)
+        return np.outer(g, k), x.T @ g
+
+    return vjp
+
+
+@pytest.mark.parametrize(("share", "word"), [
+    ((1.0, 0.0), "subgradient"),
+    ((0.0, 1.0), "subgradient"),
+    ((0.5, 0.5), "subgradient"),
+    ((1.0, 1.0), "differs"),
+    ((0.0, 0.0), "differs"),
+    ((2.0, -1.0), "differs"),
+])  # fmt: skip
+@pytest.mark.parametrize("seed", [0, 2])
+def test_the_first_of_every_pair_is_a_choice_where_no_step_leads_to_the_first_of_all(share, word, seed):
+    x = np.random.default_rng(seed).standard_normal((12, 2))
+    assert gradproof.check_vjp(weighted_pool, weighted_pool_rule(share), (x, np.zeros(2)), examples=1).word == word
+
+
+def test_slopes_of_a_nudged_forward_are_those_of_its_branches():
+    z = np.array([1.0, 1.0, 0.0, -2.0])
+    v = np.array([1.0, 10.0, 100.0, 1000.0])
+
+    def slopes(forward):
+        return nudged.slopes(lambda at: forward(at[0] * 1.0), [z], [v]).round(3).tolist()
+
+    assert slopes(lambda x: x.max()) == [1.0, 10.0, 1.0, 10.0]
+    assert slopes(lambda x: np.maximum(x, 0).sum()) == [11.0, 11.0, 111.0, 111.0]
+    assert slopes(lambda x: np.where(x > 0, x, 0).sum()) == [11.0, 11.0, 111.0, 111.0]
+    assert slopes(lambda x: np.dot(x, x)) == pytest.approx(4 * [2 + 20 - 4000], rel=1e-3)
+    assert np.isnan(slopes(lambda x: x.no_such_thing)).all()
+
+
+def test_what_is_written_into_an_array_is_nudged_as_well():
+    def into(x):
+        made = np.empty(3, x.dtype)
+        np.multiply(x, 2, out=made)
+        made -= x
+        return np.maximum(made, 0).max()
+
+    found = nudged.slopes(lambda at: into(at[0]), [np.zeros(3)], [np.array([1.0, 10.0, 100.0])])
+    assert found.round(3).tolist() == [0.0, 0.0, 1.0, 100.0]

@@ -1,0 +1,136 @@
+"""What a forward's own choices at ties give: its derivative when each value inside that ties is nudged, by itself.
+
+A rule that follows a program backwards chooses at each kink inside, say 0 for ReLU and the first of equal maxima. Where
+several kinks meet at one point no step of the inputs may lead to all of these choices at once, and the gradient is then
+none of those around the point, nor a mixture of them. Here it is not the inputs that move but the values inside: the
+forward runs on arrays that nudge what an operation gives where it is 0 or occurs twice, and the later an operation, the
+further, so that its own nudge decides. Its slopes are then differences with steps shorter than a nudge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+# a nudge of an input, of the first operation that ties, how much that grows, and the largest; in units of the largest
+# entry
+INPUT, FIRST, GROWTH, LARGEST = 2.0**-38, 2.0**-26, 64.0, 2.0**-14
+STEP = 2.0**-46  # in units of an entry; in extended precision, where there is one
+# what chooses, orders or rounds; everything else that gives floats computes, and is nudged
+CHOOSING = frozenset({np.maximum, np.minimum, np.fmax, np.fmin, np.absolute, np.fabs, np.positive, np.sign, np.floor})
+CHOOSING |= {np.ceil, np.rint, np.trunc, np.copysign, np.heaviside}
+PRODUCTS = frozenset({np.dot, np.inner, np.outer, np.vdot, np.tensordot, np.einsum, np.convolve, np.correlate})
+
+
+def slopes(evaluate: Callable[[Sequence[Any]], Any], point: Sequence[Array], along: Sequence[Array]) -> Array:
+    """The slopes along one direction, of all inputs together, a row for each way to choose; NaN where one has none.
+
+    Ways: what is 0 is below 0 or above it, and of what is equal the first is the largest, or the last.
+    """
+    return np.array([_slope(evaluate, point, along, way) for way in product((-1.0, 1.0), (1.0, -1.0))])
+
+
+def _slope(
+    evaluate: Callable[[Sequence[Any]], Any],
+    point: Sequence[Array],
+    along: Sequence[Array],
+    way: tuple[float, float],
+) -> float:
+    nudges, extended = _Nudges(way), [np.asarray(x, np.longdouble) for x in point]
+
+    def at(step: float) -> Any:
+        nudges.count = 0
+        moved = [nudges.input(x + step * v) for x, v in zip(extended, along, strict=True)]
+        return np.asarray(evaluate(moved))
+
+    with np.errstate(all="ignore"):
+        try:
+            at(0.0)  # what ties is seen at the point itself, before anything is nudged
+            nudges.seen = True
+            return float((at(STEP) - at(-STEP)) / (2 * STEP))
+        except Exception:  # a stranger's forward, on arrays that it does not expect
+            return float("nan")
+
+
+class _Nudges:
+    """The nudges of a run of the forward, in its order: found in a first run, and the same in every later one."""
+
+    def __init__(self, way: tuple[float, float]) -> None:
+        self.sign, self.order = way
+        self.size, self.count, self.seen = FIRST, 0, False
+        self.made: list[Array] = []
+
+    def input(self, x: Array) -> Nudged:
+        """An input, which is nudged least."""
+        return self.view(x + self.next(x, INPUT))
+
+    def view(self, x: Any) -> Nudged:
+        """An array; what is computed from it is nudged."""
+        seen: Nudged = np.asarray(x).view(Nudged)
+        seen.nudges = self
+        return seen
+
+    def next(self, x: Array, size: float = 0.0) -> Array:
+        """The nudge of what an operation gives; `size`: not as large as its turn has it."""
+        self.count += 1
+        if self.seen:
+            return self.made[self.count - 1]
+        nudge = self._unit(x)
+        self.made.append((size or self.size) * nudge)
+        if not size and nudge.any():
+            self.size = min(self.size * GROWTH, LARGEST)
+        return np.zeros(x.shape)
+
+    def _unit(self, x: Array) -> Array:
+        """What every entry that ties is nudged by, in units."""
+        _, which, counts = np.unique(x, return_inverse=True, return_counts=True)
+        tied = (counts[which.reshape(-1)] > 1).reshape(x.shape) | (x == 0)
+        if not tied.any():
+            return np.zeros(x.shape)
+        rank = np.arange(x.size).reshape(x.shape) / x.size
+        return np.where(tied, (np.max(np.abs(x)) or 1.0) * (1.5 * self.sign + self.order * (0.5 - rank)), 0.0)
+
+
+class Nudged(np.ndarray[Any, Any]):
+    """A float array; what is computed from it is nudged."""
+
+    nudges: _Nudges
+
+    def __array_finalize__(self, origin: Any) -> None:
+        if isinstance(origin, Nudged):
+            self.nudges = origin.nudges
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        if out is not None:
+            options["out"] = tuple(_plain(one) for one in out)
+        result = getattr(ufunc, method)(*map(_plain, inputs), **options)
+        computed = ufunc not in CHOOSING and method in ("__call__", "reduce", "accumulate")
+        if out is not None:
+            if computed and len(out) == 1 and out[0] is not None:
+                options["out"][0][...] += self._own(inputs).next(options["out"][0])
+            return out[0] if len(out) == 1 else result
+        return self._seen(result, inputs, computed)
+
+    def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
+        result = super().__array_function__(func, types, args, kwargs)
+        return self._seen(result, args, func in PRODUCTS)
+
+    def _own(self, inputs: Sequence[Any]) -> _Nudges:
+        return next((x.nudges for x in inputs if isinstance(x, Nudged)), self.nudges)
+
+    def _seen(self, result: Any, inputs: Sequence[Any], computed: bool) -> Any:
+        if isinstance(result, tuple | list):
+            return type(result)(self._seen(one, inputs, computed) for one in result)
+        if not isinstance(result, np.ndarray | np.generic) or result.dtype.kind != "f":
+            return result
+        nudges, plain = self._own(inputs), np.asarray(result)
+        return nudges.view(plain + nudges.next(plain) if computed else plain)
+
+
+def _plain(x: Any) -> Any:
+    return x.view(np.ndarray) if isinstance(x, Nudged) else x
