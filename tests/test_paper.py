@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import reference.paper as truths
-from derivs.paper.notation import ROWS
+from derivs.paper.notation import ROWS, WINDOWS
 from derivs.paper.rows import Cells
 from gradproof import Claim
 from gradproof.claims import proofs, report
@@ -47,6 +47,38 @@ def found(judged):
 def verdict(claim, use=truths, prove=True):
     """What the judge says of one claim of our own, on the paper's settings."""
     return judge(claim, Evidence([claim], load().settings, use), prove)
+
+
+# ---- the samples
+
+
+def test_no_sigmoid_of_the_tables_saturates():
+    """There 1 - A is rounding, and PyTorch's quotients by it are not JAX's: no claim was at fault."""
+    settings = load().settings
+    for name, count in (("table 2", 2), ("table 3", 2), ("table 4", 4)):
+        for seed in range(100):
+            t = SimpleNamespace(**settings[name].draw(np.random.default_rng(seed), settings[name].shapes[0]))
+            z = t.X
+            for layer in range(1, count + 1):
+                z = np.maximum(z, 0.0) if layer > 1 else z
+                z = z @ getattr(t, f"W{layer}") + getattr(t, f"b{layer}")
+            assert np.max(np.abs(z)) < 12, (name, seed)
+
+
+def test_no_window_of_table_6_has_a_tie_where_none_is_wanted():
+    """ReLU makes two zeros of two negative numbers: the maps stay above it."""
+
+    def filtered(maps, kernel, bias):
+        windows = np.lib.stride_tricks.sliding_window_view(maps, kernel.shape, axis=(1, 2))
+        return np.tensordot(windows, kernel, 2) + bias
+
+    setting = load().settings["table 6"]
+    for seed in range(100):
+        t = SimpleNamespace(**setting.draw(np.random.default_rng(seed), setting.givens[WINDOWS][0], WINDOWS))
+        first = filtered(t.X, t.K1, t.b1)
+        n, rows, columns = (size // s * s for size, s in zip(first.shape, (1, t.p, t.p), strict=True))
+        cut = first[:, :rows, :columns].reshape(n, rows // t.p, t.p, columns // t.p, t.p)
+        assert min(first.min(), filtered(cut.max((2, 4)), t.K2, t.b2).min()) > 0, seed
 
 
 # ---- the 285 claims

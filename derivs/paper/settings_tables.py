@@ -9,6 +9,8 @@ layer.
 import itertools
 from dataclasses import replace
 
+import numpy as np
+
 from derivs.paper.notation import ROWS, WINDOWS
 from derivs.paper.settings import LN2, Setting, classes, labels, rate
 
@@ -20,9 +22,20 @@ def layers(*widths):
     """Weights and biases of the layers whose widths these are."""
     inputs = {"X": f"n {widths[0]}", "alpha": rate}
     for number, (left, right) in enumerate(itertools.pairwise(widths), start=1):
-        inputs[f"W{number}"] = f"{left} {right}"
+        inputs[f"W{number}"] = weights(left, right)
         inputs[f"b{number}"] = f"one {right}"
     return inputs
+
+
+def weights(left, right):
+    """Weights that keep a layer of order one: where the sigmoid saturates, 1 - A is rounding, and so is what
+    either framework divides by it.
+    """
+
+    def draw(rng, sizes, given):
+        return rng.uniform(-1.5, 1.5, size=(sizes[left], sizes[right])) / np.sqrt(sizes[left])
+
+    return draw
 
 
 def unit(**values):
@@ -34,8 +47,15 @@ def unit(**values):
 
 
 def kernel(size):
-    """A square kernel with entries that keep the map of order one."""
-    return lambda rng, sizes, given: rng.normal(size=(sizes[size], sizes[size])) / sizes[size]
+    """A square kernel with entries that keep the map of order one; one that averages, where the map has to stay
+    above zero.
+    """
+
+    def draw(rng, sizes, given):
+        drawn = rng.normal(size=(sizes[size], sizes[size]))
+        return np.abs(drawn) / np.abs(drawn).sum() if given == WINDOWS else drawn / sizes[size]
+
+    return draw
 
 
 def lift(rng, sizes, given):
@@ -89,9 +109,9 @@ IMAGES = Setting(
         "b1": lift,
         "K2": kernel("p"),
         "b2": lift,
-        "W3": "d2 d3",
+        "W3": weights("d2", "d3"),
         "b3": "one d3",
-        "W4": "d3 C",
+        "W4": weights("d3", "C"),
         "b4": "one C",
         "Y": classes("n C"),
         "alpha": rate,
