@@ -186,6 +186,23 @@ def test_its_right_twin_passes(name):
     assert result.ok
 
 
+@pytest.mark.parametrize("narrow", [np.float16, np.float32])
+def test_a_forward_that_answers_a_narrow_input_widely_has_narrow_gradients(narrow):
+    """Of a cotangent 2^-60 times as large a gradient in float16 is 0: it was held against the large one."""
+
+    def wide(x):
+        return np.sin(np.asarray(x, np.result_type(x, np.float64)))
+
+    def rule(u, x, least=0.0):
+        g = u * np.cos(np.asarray(x, np.float64))
+        return np.where(np.abs(g) < least, 0, g).astype(x.dtype)
+
+    point = (X.astype(narrow),)
+    assert gradproof.check_vjp(wide, rule, point).ok
+    drops = gradproof.check_vjp(wide, lambda u, x: rule(u, x, 0.01 if narrow == np.float16 else 1e-9), point)
+    assert refused(drops) & {"nonlinear", "vjp"}
+
+
 @pytest.mark.parametrize("rule", [KeepsTheFirst, Forgets])
 def test_a_rule_that_remembers_is_refused(rule):
     assert gradproof.check_vjp(sine, rule(), (X,)).word == "differs"

@@ -197,7 +197,9 @@ class Contract:
         second = [_to_sum_zero(a, b) for a, b in zip(u, self._second(), strict=True)]
         h = self._copied(second)
         mixed = self._copied([np.asarray(2 * a - 4 * b, a.dtype) for a, b in zip(u, second, strict=True)])
-        negative = self._shrunk([SMALL.get(a.dtype.name, 1.0) for a in u])
+        # a forward that answers a narrow input widely has gradients that end before its cotangents do
+        taking = (*u, *(first for first in g.values() if first is not None))
+        negative = self._shrunk([SMALL.get(a.dtype.name, 1.0) for a in taking])
         nothing = self._copied([np.zeros_like(a) for a in u])
         for i, first in g.items():
             other, both, minus, zero = h[i], mixed[i], negative[i], nothing[i]
@@ -228,7 +230,7 @@ class Contract:
 
     def _shrunk(self, sizes: Sequence[float]) -> Gradients:
         """The gradients of the negated cotangents, each that much smaller, as large as they were."""
-        least = min(sizes)
+        least = max(sizes)  # as much smaller as the narrowest of them lets it be
         found = self._copied([np.asarray(-a * a.dtype.type(least), a.dtype) for a in self.trial.cotangents])
         return {i: None if g is None else np.asarray(g / g.dtype.type(least), g.dtype) for i, g in found.items()}
 
