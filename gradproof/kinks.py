@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from gradproof.sample import is_float, unit
 from gradproof.slope import directions, jumps, level_directions, slope
 from gradproof.subject import Array, Fault, Gradients
 from gradproof.tolerance import RESOLVED, ROUNDINGS, SCALE_ROUNDINGS, allowed, eps, name_of
-from gradproof.trial import Trial
+from gradproof.trial import Trial, signs, try_trial
 
 FRAMEWORKS = {"torch": "PyTorch's", "jax": "JAX's"}
 WAYS, MATCH = 4, 1e-3  # directions in which a gradient equals that of choices inside, and how closely
@@ -92,7 +93,7 @@ def at_kink(bench: Bench, trial: Trial, i: int, hull: kink.Hull, gradients: Grad
     chosen = choice(bench, trial, i, g)
     if not _valid(trial, i, hull, gradients):
         hull = _widened(bench, trial, hull_of(bench, trial, thorough=True) or hull, gradients)
-        if not _valid(trial, i, hull, gradients):
+        if not _valid(trial, i, hull, gradients) and not _limit(bench, trial, gradients):
             if chosen:
                 return "subgradient", f"{chosen} {COMPOSED}"
             if _inside(bench, trial, i, hull, g):
@@ -100,7 +101,7 @@ def at_kink(bench: Bench, trial: Trial, i: int, hull: kink.Hull, gradients: Grad
             if trial.sample.kind == "origin" and _supported(trial, i, g):
                 return "undecided", "where all entries are zero a valid choice may lie beyond those that were sampled"
             return "differs", "at a kink, outside the valid subgradients"
-    if not chosen and not _mixture(bench, trial, gradients):
+    if not chosen and not _mixture(bench, trial, gradients) and not _limit(bench, trial, gradients):
         if _inside(bench, trial, i, hull, g):
             return "subgradient", f"a {COMPOSED}"
         return "differs", "at a kink, outside the valid subgradients: no mixture of those around it"
@@ -182,6 +183,60 @@ def _mixture(bench: Bench, trial: Trial, gradients: Gradients) -> bool:
         rng, sizes = trial.sample.rng(17), _sizes(trial)
         trial.__dict__["mixture"] = not convex.outside(hull, joined, corner, rng, sizes)
     return bool(trial.__dict__["mixture"])
+
+
+def _limit(bench: Bench, trial: Trial, gradients: Gradients) -> bool:
+    """Whether the gradients are those beside the point that tied outputs part towards, in their own order.
+
+    By the rule's gradient for a ramp as its cotangent, output k moves by k: of all singular vectors of a repeated value
+    a random step meets the rule's own with probability 0. A limit of gradients is a subgradient, if they are right.
+    """
+    if not all(usable(gradients.get(k), trial, k) for k in trial.sample.wrt):
+        return False
+    if "limit" not in trial.__dict__:
+        work, corner, sizes = trial.work, _corner(bench, trial), _sizes(trial)
+        goal = _joined(trial, gradients)
+        up = [np.asarray(np.arange(1.0, u.size + 1).reshape(u.shape) / u.size, u.dtype) for u in work.cotangents]
+        down = [np.flip(u) for u in up]
+        ramps = (up, down, [-u for u in up], [-u for u in down])
+        trial.__dict__["limit"] = any(_leads(bench, trial, ramp, goal, corner, sizes) for ramp in ramps)
+    return bool(trial.__dict__["limit"])
+
+
+def _leads(bench: Bench, trial: Trial, ramp: Sequence[Array], goal: Array, corner: convex.Corner, sizes: Array) -> bool:
+    """Whether the step that the rule gives for a cotangent leads to the goal, where differences say the same."""
+    try:
+        pulled = trial.work.pull(ramp)
+    except Fault:
+        return False
+    if not all(usable(pulled.get(k), trial, k) for k in trial.sample.wrt):
+        return False
+    step = _joined(trial, pulled)
+    longest = float(np.max(np.abs(step), initial=0.0))
+    if not 0 < longest < np.inf:
+        return False
+    step = step / longest * float(np.max(sizes))
+    row = corner(step / sizes)
+    if row is None or float(np.max(np.abs(row - goal))) > kink.TOLERANCE * float(np.max(np.abs(row), initial=0.0)):
+        return False
+    return bool(bench.autodiff) or _right_at(bench, trial, kink.DISPLACEMENT * step, row)
+
+
+def _right_at(bench: Bench, trial: Trial, step: Array, row: Array) -> bool:
+    """Whether differences beside the point, at steps too short to reach it, agree with the gradients there."""
+    inputs, work = list(trial.work.sample.inputs), trial.work
+    v = signs(trial.sample.rng(19), row.shape) * float(np.max(np.abs(step))) * 2.0**-6
+    along = {}
+    for i in trial.sample.wrt:
+        x = np.asarray(inputs[i])
+        inputs[i] = np.asarray(x + step[part(trial, i)].reshape(x.shape), x.dtype)
+        along[i] = v[part(trial, i)].reshape(x.shape)
+    there = try_trial(bench.subject, replace(work.sample, inputs=tuple(inputs)))
+    if there is None:
+        return False
+    there.__dict__["cotangents"] = work.cotangents
+    ray = slope(there, along)
+    return abs(float(row @ v) - ray.value) <= ray.bound + kink.TOLERANCE * norm(row) * norm(v)
 
 
 def _sizes(trial: Trial) -> Array:

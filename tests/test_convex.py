@@ -124,3 +124,75 @@ def test_a_tie_of_three_pieces_is_not_counted_twice(forward, made, valid, how):
     assert result.refused
     assert {v.oracle for v in result.verdicts if v.word in REFUSED} == {"kink"}
     assert any("no mixture of those around it" in v.note for v in result.verdicts)
+
+
+# ---- a choice that no random step meets -----------------------------------------------------------------------------
+
+
+def singular_values(a):
+    return np.linalg.svd(a, compute_uv=False)
+
+
+def singular_vjp(u, a):
+    left, _, right = np.linalg.svd(a, full_matrices=False)
+    return left * u @ right
+
+
+def eigenvalues(a):
+    return np.linalg.eigvalsh((a + a.T) / 2)
+
+
+def eigen_vjp(u, a):
+    vectors = np.linalg.eigh((a + a.T) / 2)[1]
+    return vectors @ np.diag(u) @ vectors.T
+
+
+SPECTRA = {
+    "singular values": (singular_values, singular_vjp),
+    "eigenvalues": (eigenvalues, eigen_vjp),
+}
+MATRICES = {
+    "drawn": np.random.default_rng(5).normal(size=(3, 3)),
+    "one": np.eye(3),
+    "a pair": np.diag([2.0, 2.0, 1.0]),
+    "zero": np.zeros((3, 3)),
+}
+
+
+def only_where_tied(change):
+    """A rule that is wrong at repeated values alone."""
+
+    def changed(rule):
+        def wrong(u, a):
+            g = rule(u, a)
+            return change(g) if np.min(-np.diff(singular_values(a))) < 1e-12 else g
+
+        return wrong
+
+    return changed
+
+
+@pytest.mark.parametrize("matrix", MATRICES)
+@pytest.mark.parametrize("spectrum", SPECTRA)
+def test_the_vectors_of_a_repeated_value_are_free(spectrum, matrix):
+    """The rule's own turn of them is one of many, and a sum weighed without order is neither convex nor concave."""
+    forward, rule = SPECTRA[spectrum]
+    for seed in range(2):
+        assert gradproof.check_vjp(forward, rule, (MATRICES[matrix],), seed=seed).ok
+
+
+@pytest.mark.parametrize("change", [lambda g: 1.3 * g, lambda g: g + 0.5], ids=["1.3", "+"])
+@pytest.mark.parametrize("spectrum", SPECTRA)
+def test_and_what_is_none_of_them_is_refused(spectrum, change):
+    forward, rule = SPECTRA[spectrum]
+    for matrix in ("one", "zero"):
+        assert gradproof.check_vjp(forward, only_where_tied(change)(rule), (MATRICES[matrix],), examples=1).refused
+
+
+def test_a_limit_of_wrong_gradients_is_no_choice():
+    """Wrong at diagonal matrices alone, where random points beside a tie do not see it."""
+
+    def wrong(u, a):
+        return 1.3 * singular_vjp(u, a) if np.array_equal(a, np.diag(np.diag(a))) else singular_vjp(u, a)
+
+    assert gradproof.check_vjp(singular_values, wrong, (np.eye(3),), examples=1).refused
