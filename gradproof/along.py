@@ -56,7 +56,8 @@ def judge(
         room, error = ray.bound + rounding, abs(mine - ray.value)
         known = bench.stretched(trial, trial.sample.names[i], floor=False)
         size = max(norm((np.abs(got) + moves) * v), known * norm(v), abs(ray.value), 1e-300)
-        figures = Figures(error, room, room / (typical(got, scale) * typical(v)), error / (eps(dtype) * size))
+        share = max(typical(got, scale) * typical(v), 1e-300)
+        figures = Figures(error, room, room / share, error / (eps(dtype) * size))
         if ray.kinked:
             if not bench.autodiff:
                 # the gradients around the point are the rule's own: they have to be right first
@@ -117,6 +118,8 @@ def _refuse(
         return "undecided"
     tread = rounded.inside(bench, trial, i) if found.expected == 0 or trial.sample.kind not in REGULAR else 0.0
     if tread and (found.expected == 0 or tread >= rounded.WIDE):
+        return "undecided"
+    if found.expected == 0 and rounded.swallowed(trial, i, int(np.ravel_multi_index(found.index, v.shape)), found.got):
         return "undecided"
     hull = kinks.hull_of(bench, trial)
     if hull is not None and hull.kinked.any():

@@ -24,9 +24,13 @@ NOTE = "the forward stands still at fine steps: it is rounded inside, and judged
 STILL = (2.0**-30, 2.0**-27)
 # the steps that a slope is taken from: below them any rounding is finer than float32's
 COARSE = 2.0 ** -np.arange(1, 21)
+# steps of 1 and less, down to where a square moves by less than float64's rounding of 1
+LONG = 2.0 ** -np.arange(1, 27)
 SAFETY = 4.0
 # an error has to be so many times what the coarse steps leave open
 CLEAR = 2.0
+# a slope is seen that is known to this share of itself, or of how steep the forward is further on
+SEEN, SEEN_OF_ALL = 0.5, 2.0**-30
 MOST_ENTRIES, MOST_SAMPLES, MOST_LEARNT = 4, 6, 8
 # a step function such as floor has few heights within the size of its argument
 TREADS = 12
@@ -104,28 +108,47 @@ def _tread(trial: Trial, i: int, k: int, size: float) -> float:
     return float(COARSE[(moves != 0).any(0)].min())
 
 
+def swallowed(trial: Trial, i: int, k: int, g: float) -> bool:
+    """Whether a slope of g is seen at steps as long as 1, of a forward that stands still at those of the entry's size.
+
+    At 1e-9 the moves of 1 - cos x are lost in the rounding of 1: it stands still there, and is not flat.
+    """
+    moved = _entry(trial, i, k, 1.0)
+    found = _agreed(moved, LONG)
+    if found is None:
+        return False
+    seen = max(SEEN * abs(g), SEEN_OF_ALL * max(abs(moved(LONG[0])), abs(moved(-LONG[0]))))
+    return abs(g - found.value) <= found.bound <= seen
+
+
 def coarse(trial: Trial, i: int, k: int, size: float) -> Coarse | None:
     """The slope at one entry from coarse steps; None where the forward moves at fine ones, or they do not agree."""
     moved = _entry(trial, i, k, size)
     if any(moved(s * t) != 0 for t in STILL for s in (1, -1)):
         return None
-    right, left = np.array([moved(t) for t in COARSE]), -np.array([moved(-t) for t in COARSE])
+    found = _agreed(moved, COARSE)
+    return None if found is None else Coarse(found.value / size, found.bound / size)
+
+
+def _agreed(moved: Callable[[float], float], steps: Array) -> Coarse | None:
+    """The slope that steps agree on, each half the one before; None where the forward has no value at one of them."""
+    right, left = np.array([moved(t) for t in steps]), -np.array([moved(-t) for t in steps])
     moves = np.abs(np.concatenate([right, left]))
     if not np.isfinite(moves).all() or not moves.any():
         return None
     grain = float(moves[moves > 0].min())
-    two_sided, gap = (right + left) / (2 * COARSE), (right - left) / COARSE
+    two_sided, gap = (right + left) / (2 * steps), (right - left) / steps
     smooth = (4 * two_sided[1:] - two_sided[:-1]) / 3
     kinked = np.abs(2 * gap[1:] - gap[:-1]) / 2
     change = np.abs(np.diff(smooth))
     # each against its neighbours on both sides: one agreement may be luck
-    error = np.maximum(change[1:], change[:-1]) + kinked[1:-1] + grain / COARSE[2:-1]
+    error = np.maximum(change[1:], change[:-1]) + kinked[1:-1] + grain / steps[2:-1]
     best, bounds = int(np.argmin(error)), SAFETY * error
     values = smooth[1:-1]
     # other steps that contradict it, and have a claim: over long steps the slope of a wave is small, and sure of it
     apart = np.abs(values - values[best])
     disputed = float(np.where(apart > bounds + bounds[best], apart + bounds, 0.0).max())
-    return Coarse(float(values[best]) / size, max(float(bounds[best]), disputed) / size)
+    return Coarse(float(values[best]), max(float(bounds[best]), disputed))
 
 
 def _entry(trial: Trial, i: int, k: int, size: float) -> Callable[[float], float]:

@@ -384,3 +384,34 @@ def test_a_row_that_a_mask_leaves_nothing_of_is_tried(seed):
     point = (np.resize(X, (4, 6)) + np.arange(6), np.arange(24).reshape(4, 6) % 5 != 0)
     assert gradproof.check_vjp(masked_softmax, right, point, seed=seed).ok
     assert gradproof.check_vjp(masked_softmax, unmasked_there, point, seed=seed).refused
+
+
+# ---- a forward that stands still by rounding alone ------------------------------------------------------------------
+
+SWALLOWED = {
+    "1 - cos": (lambda x: 1 - np.cos(x), np.sin),
+    "square root": (lambda x: np.sqrt(1 + x * x) - 1, lambda x: x / np.sqrt(1 + x * x)),
+    "log cosh": (lambda x: np.abs(x) + np.log1p(np.exp(-2 * np.abs(x))) - np.log(2), np.tanh),
+}
+FLAT = {
+    "square below 0": (lambda x: np.maximum(x, 0) ** 2, lambda x: 2 * x),
+    "leaky below 0": (lambda x: np.maximum(x, 0), lambda x: np.where(x > 0, 1, 0.01)),
+}
+
+
+@pytest.mark.parametrize("size", [3e-8, 1e-9, 1e-20])
+@pytest.mark.parametrize("name", SWALLOWED)
+def test_moves_that_are_lost_in_the_rounding_of_one_refuse_nothing(name, size):
+    forward, slope = SWALLOWED[name]
+    for seed in range(2):
+        point = (X[0] * size,)
+        assert not gradproof.check_vjp(forward, lambda u, x: u * slope(x), point, seed=seed).refused
+        for factor in (-1.0, 1.01, 0.0):  # 0 times a step of 1e-20 was a division by zero
+            assert gradproof.check_vjp(forward, lambda u, x, k=factor: k * u * slope(x), point, seed=seed).refused
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e-5, 1e-2])
+@pytest.mark.parametrize("name", FLAT)
+def test_what_is_flat_close_to_where_it_rises_is_flat_all_the_same(name, size):
+    forward, slope = FLAT[name]
+    assert gradproof.check_vjp(forward, lambda u, x: u * slope(x), (X[0] * size,), examples=1).refused
