@@ -21,6 +21,7 @@ from gradproof.subject import Array, Gradients, Subject
 from gradproof.tolerance import eps
 from gradproof.variation import structure
 
+SPARSE = 0.4  # the share of zeros in a sparse cotangent
 TERM_ROUNDINGS = 2.0**-46  # in units of the terms
 
 
@@ -29,14 +30,23 @@ def draw_cotangents(rng: np.random.Generator, values: Sequence[Array], index: in
     drawn = []
     for k, y in enumerate(values):
         u = full(rng, y.shape) if index % 2 else short(rng, y.shape)
-        if index % 5 == 4 and u.size > 2:
-            u = np.where(rng.random(u.shape) < 0.4, 0.0, u)
+        if index % 5 == 4 and u.size > 1:
+            u = np.where(_some(rng, u.shape), 0.0, u)
         if index % 7 == 6:
             u = u * 64
         if len(values) > 1 and index % 4 == 3 and k == (index // 4) % len(values):
             u = np.zeros(y.shape)  # an output that nobody uses
         drawn.append(u.astype(y.dtype if is_float(y) else np.float64))
     return tuple(drawn)
+
+
+def _some(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Some places of a shape, at random: one at least, and not all."""
+    drawn = rng.random(shape)
+    chosen = drawn < SPARSE
+    if chosen.all() or not chosen.any():
+        chosen = drawn == (drawn.max() if not chosen.any() else drawn.min())
+    return np.asarray(chosen)
 
 
 def signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
