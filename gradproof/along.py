@@ -15,8 +15,9 @@ import numpy as np
 from gradproof import kinks, proof, rounded
 from gradproof.bench import REGULAR, Bench, Failure, Figures, norm, typical
 from gradproof.confirm import FINE, confirmed, place
+from gradproof.oracles.autodiff import Point
 from gradproof.oracles.contract import Contract
-from gradproof.references import ask, movement, neighbour
+from gradproof.references import alone, ask, movement, neighbour
 from gradproof.sample import unit
 from gradproof.slope import directions, one_triangle, slope, slopes
 from gradproof.subject import Array, Fault, Gradients
@@ -27,6 +28,7 @@ from gradproof.trial import Trial, try_trial
 SHARP = 1e-6
 # a narrow rule that moves by more than this share of its largest entry has jumped to another branch
 GRAIN_JUMP = 0.1
+FURTHER = -3  # ulps to the other side
 GRAIN_DRAWS, CANCELLED_DRAWS = 4, 8
 STALE = 1e-6  # of the largest entry: an answer that was kept is further off
 
@@ -267,4 +269,18 @@ def _movement(bench: Bench, trial: Trial, i: int, dtype: np.dtype[Any]) -> Array
     found = [m.get(i) for m in work.__dict__["moves"]]
     if not found or any(g is None or g.shape != np.shape(trial.sample.inputs[i]) for g in found):
         return 0.0
-    return movement(found[0], found[1:], bench.scale(trial, i), work.term_rounding)
+    moves = movement(found[0], found[1:], bench.scale(trial, i), work.term_rounding)
+    if (alone(found[0], found[1:]) & (moves > 0)).any():
+        # what the rule gives at this very point and nowhere beside it, it was told to: that is no rounding
+        further = [_at(work, neighbour(work, k, FURTHER), i) for k in range(2)]
+        if all(g is not None and g.shape == np.shape(moves) for g in further):
+            moves = np.where(alone(found[0], [*found[1:], *further]), 0.0, moves)  # type: ignore[list-item]  # none is None
+    return moves
+
+
+def _at(trial: Trial, point: Point, i: int) -> Array | None:
+    """The rule's gradient of one input at a neighbour."""
+    try:
+        return trial.pull([np.array(u) for u in point.cotangents], [_copied(x) for x in point.inputs])[i]
+    except Fault:
+        return None

@@ -20,6 +20,8 @@ from gradproof.trial import Trial, signs
 # a reference's value may differ from the forward's by this share of its largest entry: precision, not another function
 SAME_VALUE = 1e-5
 NUDGES = 2
+# a number of one point: further off than this share of what stands around it, which differs by no more than that of it
+OWN, ALIKE = 1e-9, 1e-3
 
 
 def ask(bench: Bench, trials: Sequence[Trial]) -> list[Trial]:
@@ -122,25 +124,26 @@ def point(trial: Trial) -> Point:
     return known
 
 
-def neighbour(trial: Trial, k: int) -> Point:
+def neighbour(trial: Trial, k: int, times: int = 1) -> Point:
     """The point with every differentiated entry and cotangent moved by a relative eps, up or down at random.
 
-    Constants stay, and an entry of size 1 only shrinks: a reference may insist on probabilities.
+    Constants stay, and an entry of size 1 only shrinks: a reference may insist on probabilities. times: so many times
+    as far, and to the other side where it is below 0.
     """
-    known: dict[int, Point] = trial.__dict__.setdefault("neighbours", {})
-    if k not in known:
-        known[k] = _nudged(trial, k)
-    return known[k]
+    known: dict[tuple[int, int], Point] = trial.__dict__.setdefault("neighbours", {})
+    if (k, times) not in known:
+        known[k, times] = _nudged(trial, k, times)
+    return known[k, times]
 
 
-def _nudged(trial: Trial, k: int) -> Point:
+def _nudged(trial: Trial, k: int, times: int) -> Point:
     rng = trial.sample.rng(40 + k)
 
     def nudge(x: Any) -> Any:
         if not is_float(x):
             return np.array(x) if isinstance(x, np.ndarray) else x
         dtype = np.asarray(x).dtype
-        moves = np.where(np.abs(np.asarray(x, np.float64)) == 1, -1.0, signs(rng, np.shape(x)))
+        moves = np.where(np.abs(np.asarray(x, np.float64)) == 1, -abs(times), times * signs(rng, np.shape(x)))
         share = moves * max(eps(dtype), 2.0**-52)
         moved = np.asarray(np.asarray(x).astype(np.float64) * (1 + share)).astype(dtype)
         return moved if isinstance(x, np.ndarray) else moved[()]
@@ -149,6 +152,17 @@ def _nudged(trial: Trial, k: int) -> Point:
     inputs = tuple(nudge(x) if i in wrt else x for i, x in enumerate(trial.inputs()))
     cotangents, here = tuple(nudge(u) for u in trial.cotangents), point(trial)
     return Point(inputs, cotangents, here.packed, here.tangents, confirm=False)
+
+
+def alone(base: Array, moved: Sequence[Array]) -> Array:
+    """Where the point has a number of its own: those at several neighbours are all one, far from it.
+
+    What the conditioning of a problem or a cancellation moves is not the same at neighbours of unlike distances.
+    """
+    around = np.asarray(moved, np.float64)
+    with np.errstate(invalid="ignore"):
+        off = np.abs(around - base).min(0)
+        return np.asarray((off > OWN * np.abs(around).max(0)) & (np.ptp(around, axis=0) <= ALIKE * off))
 
 
 def movement(base: Array, moved: Sequence[Array], scale: float = 0.0, rounding: float = 0.0) -> Array:
