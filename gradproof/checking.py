@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof import forwards
+from gradproof import forwards, sweep
 from gradproof.bench import Settings
 from gradproof.declared import Declared
 from gradproof.defaults import EXAMPLES, SEED, chosen_examples, chosen_seed
@@ -221,6 +221,8 @@ def _run(subject: Subject, source: Declared | Given, settings: Settings, example
             forwards.judge(bench, trials, dropped)
         for trial in trials:
             examine(bench, trial)
+        if not bench.failures:
+            sweep.judge(bench, source, count + 1)
         return conclude(bench, trials, source, count)
 
 

@@ -11,6 +11,8 @@ from gradproof.sample import ONE_INPUT, SHAPES, VALUES, Sample, is_float
 from gradproof.shapes import Shapes, draw_sizes
 from gradproof.variation import coincide
 
+SWEEP = 2**20  # where a sample's index stands in the seed of its generator
+
 
 class Declared:
     """Samples of a declaration: every variant and static value, shapes from a chosen pool, values from the domains."""
@@ -44,6 +46,17 @@ class Declared:
             return None
         return self.at(index, kind, variant.shapes, sizes, static, shape_kind, rng, attempt)
 
+    def swept(self, index: int, turn: int, alone: int | None) -> Sample | None:
+        """A point of one shape with the values of that turn in all inputs, or in one alone."""
+        variant = self.equation.variants[0]
+        rng = np.random.default_rng((self.seed, SWEEP))  # the same at every turn, so that no value comes twice
+        static = {k: v[turn % len(v)] for k, v in self.equation.static.items()} | dict(variant.pinned)
+        sizes = draw_sizes(variant.shapes, "distinct", static, rng)
+        if sizes is None:
+            return None
+        name = None if alone is None else variant.shapes.inputs[alone].name
+        return self.at(index, f"swept {turn}", variant.shapes, sizes, static, "distinct", rng, alone=name)
+
     def at(
         self,
         index: int,
@@ -54,10 +67,10 @@ class Declared:
         shape_kind: str,
         rng: np.random.Generator,
         attempt: int = 0,
+        alone: str | None = None,
     ) -> Sample:
         equation = self.equation
         names = tuple(slot.name for slot in shapes.inputs)
-        alone = None
         if kind in ONE_INPUT:
             taking = [n for n in names if n not in equation.constant and equation.domain_of(n).takes(kind)]
             alone = taking[(index // len(SHAPES) + attempt) % len(taking)] if taking else None

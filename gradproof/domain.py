@@ -19,6 +19,15 @@ from gradproof.errors import DeclarationError, InputError
 
 Array = np.ndarray[Any, Any]
 WORDS = ("real", "positive", "probability", "simplex", "onehot")
+# what arrays of few entries take one after the other: halves up to 8, then small numbers, which beside large ones would
+# not be seen, and then large ones, beside which a softmax has nothing else to show
+SIDES = np.array([[-1.0], [1.0]])
+BLOCKS = (
+    (SIDES * np.arange(1, 17) / 2).reshape(-1),
+    (SIDES * 2.0 ** -np.array([3, 6, 9, 12])).reshape(-1),
+    (SIDES * [12, 25, 50, 150]).reshape(-1),
+)
+SWEPT = np.concatenate(BLOCKS)
 
 
 @dataclass(frozen=True)
@@ -127,12 +136,16 @@ class Domain:
             return plant(rng, x, rng.choice([20.0, 100.0, 1000.0], shape))
         if kind == "moderate":
             return moderate(rng, shape)
+        if kind.startswith("swept"):
+            return np.abs(swept(rng, x, kind))
         return np.abs(full(rng, shape)) + 2.0**-6 if kind == "random" else x
 
     def _probability(self, rng: np.random.Generator, shape: tuple[int, ...], kind: str, sizes: dict[str, int]) -> Array:
         x = rng.uniform(0.02, 0.98, shape) if kind == "random" else rng.integers(1, 16, shape) / 16
         if kind == "ties":
             return tie(rng, x)
+        if kind.startswith("swept"):
+            return swept(rng, x, kind, inside=True)
         if kind in ("small", "saturated", "extreme"):
             tiny = 2.0 ** -rng.integers(8, 30, shape).astype(np.float64)
             return plant(rng, x, np.where(rng.random(shape) < 0.5, tiny, 1 - tiny))
@@ -146,10 +159,13 @@ class Domain:
         low, high = self.low, self.high
         width = high - low if self._bounded else 1.0
         near = width * 10.0 ** -rng.uniform(1.5, 9, shape)
+        if self._bounded and kind.startswith("swept"):
+            return low + width * swept(rng, np.full(shape, 0.5), kind, inside=True)
         if self._bounded:
             x = low + width * (rng.random(shape) if kind == "random" else rng.integers(1, 64, shape) / 64)
         elif np.isfinite(low) or np.isfinite(high):
             away = moderate(rng, shape) if kind == "moderate" else np.abs(short(rng, shape))
+            away = np.abs(swept(rng, away, kind)) if kind.startswith("swept") else away
             x = low + away if np.isfinite(low) else high - away
         else:
             return self._real(rng, shape, kind, sizes)
@@ -215,6 +231,8 @@ def harden(rng: np.random.Generator, x: Array, kind: str, positive: bool = False
     sizes between 2 and 60, where approximations set in; origin: zeros alone, the commonest initialisation; negative and
     edge: one sign, and every stretch of the numbers up to 8, where thresholds of activations lie.
     """
+    if kind.startswith("swept"):
+        return np.abs(swept(rng, x, kind)) if positive else swept(rng, x, kind)
     signs = 1.0 if positive else rng.choice([-1.0, 1.0], x.shape)
     match kind:
         case "zeros":
@@ -241,6 +259,19 @@ def harden(rng: np.random.Generator, x: Array, kind: str, positive: bool = False
         case "edge":
             x = np.ceil(128 * spread(rng, x.shape)) / 16
     return np.asarray(x)
+
+
+def swept(rng: np.random.Generator, x: Array, kind: str, inside: bool = False) -> Array:
+    """The array with its entries replaced, of a larger one as many as there are values: by those whose turn it is.
+
+    kind: "swept 3" is the fourth turn; `rng` has to be the same at every turn. inside: by as many parts of (0, 1).
+    """
+    starts = np.cumsum([0, *(block.size for block in BLOCKS)])
+    order = np.concatenate([k + rng.permutation(b.size) for k, b in zip(starts, BLOCKS, strict=False)])
+    x, count = x.copy(), min(x.size, order.size)
+    turn = order[(int(kind.split()[1]) * count + np.arange(count)) % order.size]
+    x.reshape(-1)[rng.permutation(x.size)[:count]] = (turn + 0.5) / order.size if inside else SWEPT[turn]
+    return x
 
 
 def _beyond_overflow(rng: np.random.Generator, x: Array, positive: bool) -> Array:

@@ -17,6 +17,7 @@ from gradproof.shapes import Shapes, draw_sizes
 from gradproof.variation import above_zero, coincide, freeze, range_of, structure, vary, vary_whole
 
 Array = np.ndarray[Any, Any]
+SWEEP = 2**20  # where a sample's index stands in the seed of its generator
 
 
 class Given:
@@ -137,6 +138,19 @@ class Given:
                 hard = coincide(rng, kind, hard, self._free(kind))
             return self._sample(index, kind, hard, {}, "given")
         varied = self._vary(rng, self.first, kind, None, self._sizes(self.first), planted)
+        return self._sample(index, kind, varied, {}, "given")
+
+    def swept(self, index: int, turn: int, alone: int | None) -> Sample:
+        """A point of the caller's shape with the values of that turn in all inputs, or in one alone."""
+        rng = np.random.default_rng((self.seed, SWEEP))  # the same at every turn, so that no value comes twice
+        point, kind = self.first, f"swept {turn}"
+        wanted = frozenset(range(len(point)) if alone is None else (alone,))
+        if self.sampler is not None:
+            point = self._call(index)
+            sizes = self._sizes(point)
+            hard = (self._plant(rng, i, x, kind if i in wanted else "random", sizes) for i, x in enumerate(point))
+            return self._sample(index, kind, tuple(hard), {}, "given")
+        varied = self._vary(rng, point, kind, None, self._sizes(point), wanted)
         return self._sample(index, kind, varied, {}, "given")
 
     def _planted(self, index: int, kind: str, attempt: int = 0) -> frozenset[int]:

@@ -143,14 +143,14 @@ def _slope(work: Trial, estimate: Estimate, extended: bool) -> Slope:
     """An estimate, with what the rounding of the outputs hides."""
     # outputs are rounded to half an ulp each, also where the rounded values happen to stand still
     step = float(estimate.step[0])
-    rounding = 2 * _rounding(work, extended) / step if np.isfinite(step) and step > 0 else 0.0
+    room = 2 * rounding(work, extended) / step if np.isfinite(step) and step > 0 else 0.0
     return Slope(
         float(estimate.value[0]),
-        float(estimate.bound[0]) + rounding,
+        float(estimate.bound[0]) + room,
         float(estimate.right[0]),
-        float(estimate.right_bound[0]) + rounding,
+        float(estimate.right_bound[0]) + room,
         float(estimate.left[0]),
-        float(estimate.left_bound[0]) + rounding,
+        float(estimate.left_bound[0]) + room,
     )
 
 
@@ -172,11 +172,11 @@ def jumps(trial: Trial, v: Mapping[int, Array], share: float = JUMP_SHARE) -> bo
 
     near = [moved(sign * SPAN * NEAR) for sign in (1, -1)]
     far = [moved(sign * SPAN) for sign in (1, -1)]
-    least = JUMP_ROUNDINGS * _rounding(trial.work, extended=False)
+    least = JUMP_ROUNDINGS * rounding(trial.work, extended=False)
     return bool(np.nanmax([*near, 0.0]) > max(share * np.nanmax([*far, 0.0]), least))
 
 
-def _rounding(work: Trial, extended: bool) -> float:
+def rounding(work: Trial, extended: bool) -> float:
     """The rounding of <u, f> when every output is off by half an ulp."""
     total = sum(
         float(((np.asarray(u, np.float64) * np.asarray(y, np.float64)) ** 2).sum())

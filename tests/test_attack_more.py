@@ -415,3 +415,89 @@ def test_moves_that_are_lost_in_the_rounding_of_one_refuse_nothing(name, size):
 def test_what_is_flat_close_to_where_it_rises_is_flat_all_the_same(name, size):
     forward, slope = FLAT[name]
     assert gradproof.check_vjp(forward, lambda u, x: u * slope(x), (X[0] * size,), examples=1).refused
+
+
+# ---- few entries, which meet few values ------------------------------------------------------------------------------
+
+
+def x_tanh(x):
+    return x * np.tanh(x)
+
+
+def x_tanh_vjp(u, x):
+    return u * (np.tanh(x) + x * (1 - np.tanh(x) ** 2))
+
+
+SOME = {
+    "from 3 to 4": lambda x: (x > 3) & (x < 4),
+    "from -6 to -5": lambda x: (x > -6) & (x < -5),
+    "below -100": lambda x: x < -100,
+    "from 10 to 20": lambda x: (x > 10) & (x < 20),
+    "at 1 alone": lambda x: x == 1,
+    "at -2 alone": lambda x: x == -2,
+    "close to zero": lambda x: np.abs(x) < 1e-3,
+}
+
+
+def as_sampled(point):
+    return lambda rng: tuple(x * (1 + rng.random(np.shape(x))) for x in point)
+
+
+@pytest.mark.parametrize("sampled", [False, True], ids=["point", "sampler"])
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("place", SOME)
+def test_a_few_entries_meet_every_stretch_of_the_numbers(place, size, sampled):
+    def wrong(u, x):
+        return x_tanh_vjp(u, x) * np.where(SOME[place](x), 1.01, 1)
+
+    point = (np.array([-0.4, 1.3, 0.2])[:size],)
+    assert gradproof.check_vjp(x_tanh, wrong, as_sampled(point) if sampled else point).refused
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_each_input_meets_them_alone_and_beside_the_others(size):
+    def forward(x, y):
+        return x * y + np.sin(x)
+
+    def right(u, x, y):
+        return u * (y + np.cos(x)), u * x
+
+    point = (-np.linspace(0.3, 1, size), np.linspace(-0.2, 1, size))
+    assert gradproof.check_vjp(forward, right, point).ok
+    for place in (lambda x, y: y == 1, lambda x, y: (x < -2) & (y > 3), lambda x, y: (np.abs(x) > 5) & (y < 0.5)):
+
+        def wrong(u, x, y, place=place):
+            return right(u, x, y)[0] * np.where(place(x, y), 1.01, 1), u * x
+
+        assert gradproof.check_vjp(forward, wrong, point).refused
+
+
+def test_what_is_right_between_the_samples_leaves_no_word():
+    for forward, rule in ((np.floor, np.zeros_like), (np.abs, np.sign), (lambda x: np.clip(x, -3, 3), inside)):
+        right = gradproof.check_vjp(forward, lambda u, x, rule=rule: u * rule(x), (np.array([-0.4, 1.3]),))
+        assert right.ok, right
+        assert not any("swept" in v.sample for v in right.verdicts)
+
+
+def inside(x):
+    return (np.abs(x) < 3).astype(float)
+
+
+@pytest.mark.parametrize("size", [2, 3, 12])
+def test_a_cotangent_of_ones_and_a_sparse_one_are_tried(size):
+    def at_ones(u, x):
+        return x_tanh_vjp(u, x) * (1 if np.ptp(u) else 1.01)
+
+    def at_zeros(u, x):
+        return x_tanh_vjp(u, x) * np.where((u == 0).any() and u.any(), 1.01, 1)
+
+    for wrong in (at_ones, at_zeros):
+        assert gradproof.check_vjp(x_tanh, wrong, (np.linspace(-1, 1.3, size),)).refused
+
+
+def test_a_declaration_meets_them_as_well():
+    def backward(z_bar, z, x):
+        return {"x": x_tanh_vjp(z_bar, x) * np.where(x == 5.5, 1 + 1e-5, 1)}
+
+    equation = gradproof.Equation(forward=x_tanh, backward=backward, shapes="x: n -> z: n")
+    assert gradproof.check(equation).refused

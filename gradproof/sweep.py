@@ -1,0 +1,131 @@
+"""Values that few entries never meet: between the samples' own, one after the other, and looked at quickly.
+
+A hundred entries meet every stretch of the numbers in one sample; a scalar has one value at each, and a rule that is
+wrong from 3 to 4, or at 1 alone, is seen there at no sample. So every input takes the values of `domain.SWEPT` in turn,
+with the others and by itself, at as few points as its entries allow. Every fourth cotangent is all ones, the commonest.
+
+A central difference at two steps is enough to pass a point over:  | <g, v> - D <u, f> |  <=  what the steps differ by.
+Only what contradicts it is judged, as a sample is; what is then right says nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import islice, zip_longest
+
+import numpy as np
+
+from gradproof.bench import Bench, norm
+from gradproof.declared import Declared
+from gradproof.domain import SWEPT
+from gradproof.given import Given
+from gradproof.judge import examine, prepare
+from gradproof.sample import Sample
+from gradproof.slope import directions, rounding
+from gradproof.subject import Fault
+from gradproof.trial import Trial, draw_cotangents, try_trial
+
+# points at least, and at most; fewer where the forward is so slow that they would take longer, and calls of it a point
+LEAST, MOST = 4, 64
+SECONDS, CALLS = 1.0, 8
+ONES = 4
+# contradictions that are judged: a forward of many jumps has one at every point
+JUDGED = 4
+# the two steps, in units of an entry's own size; roundings of the outputs, and the share of the gradient, that are none
+STEPS = (2.0**-11, 2.0**-15)
+NOISE, SLACK = 64.0, 1e-9
+
+
+def judge(bench: Bench, source: Declared | Given, index: int) -> None:
+    """Judge the points at which a quick look contradicts the rule, up to the first that is refused."""
+    first = source.swept(index, 0, None)
+    if first is None or not bench.settings.wants("differences"):
+        return
+    judged = 0
+    for k, (turn, alone) in enumerate(islice(_plan(first), _most(bench, first))):
+        trial = _at(bench, source, index + k, turn, alone)
+        if trial is None or not _contradicted(trial):
+            continue
+        if _refused(bench, trial):
+            return
+        judged += 1
+        if judged == JUDGED:
+            return
+
+
+def _most(bench: Bench, sample: Sample) -> int:
+    """How many points a slow forward leaves time for."""
+    trial = try_trial(bench.subject, sample)
+    if trial is None:
+        return MOST
+    start = time.perf_counter()
+    trial.subject.value(trial.inputs(), sample.static)
+    return max(LEAST, min(MOST, int(SECONDS / (CALLS * max(time.perf_counter() - start, 1e-6)))))
+
+
+def _plan(sample: Sample) -> Iterator[tuple[int, int | None]]:
+    """(turn, the input that takes its values alone; None: all): first all together, then each alone by turns."""
+    turns = {i: max(1, -(-SWEPT.size // max(int(np.size(sample.inputs[i])), 1))) for i in sample.wrt}
+    for turn in range(max(LEAST, *turns.values())):
+        yield turn, None
+    alone = [[(turn, i) for turn in range(turns[i])] for i in sample.wrt if len(sample.wrt) > 1]
+    for some in zip_longest(*alone):
+        yield from (one for one in some if one is not None)
+
+
+def _at(bench: Bench, source: Declared | Given, index: int, turn: int, alone: int | None) -> Trial | None:
+    sample = source.swept(index, turn, alone)
+    trial = None if sample is None else try_trial(bench.subject, sample)
+    if trial is not None:
+        # neither sparse nor large, as at times at the samples: an entry that meets its value once has to be seen then
+        u = draw_cotangents(trial.sample.rng(1), trial.values, turn % 2)
+        trial.__dict__["cotangents"] = tuple(np.ones_like(c) for c in u) if turn % ONES == 1 else u
+    return trial
+
+
+def _contradicted(trial: Trial) -> bool:
+    """Whether the rule raises, gives what is no number, or another slope than the outputs have; not so at a kink."""
+    work = trial.work
+    try:
+        gradients = work.pull()
+    except Fault:
+        return True
+    v, mine, size = {}, 0.0, 0.0
+    for i in work.sample.wrt:
+        g, x = gradients[i], np.asarray(work.sample.inputs[i])
+        if g is None or g.shape != x.shape or x.dtype != np.float64:
+            return False
+        if not np.isfinite(g).all():
+            return True
+        v[i] = directions(work, i, work.sample.rng(20 + i), 2)[1]
+        mine, size = mine + float((g * v[i]).sum()), size + norm(g * v[i])
+    try:
+        right, left = _sides(work, v)
+    except Exception:  # a step leaves what the forward takes
+        return False
+    both, kink = (right + left) / 2, np.abs(right - left)
+    noise = NOISE * rounding(work, extended=False) / STEPS[1]
+    if not np.isfinite(both).all() or kink[1] > kink[0] / 4 + noise:
+        return False
+    return bool(abs(mine - both[1]) > abs(both[0] - both[1]) / 4 + noise + SLACK * size)
+
+
+def _sides(work: Trial, v: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The slopes to the right and to the left at either step."""
+    phi = work.ray(v)
+    return (
+        np.array([float(phi(step)[0]) / step for step in STEPS]),
+        np.array([float(phi(-step)[0]) / -step for step in STEPS]),
+    )
+
+
+def _refused(bench: Bench, trial: Trial) -> bool:
+    """Judge the point as a sample; its verdicts stay only where something is wrong."""
+    failures, verdicts, passed = len(bench.failures), len(bench.verdicts), len(bench.passed)
+    if prepare(bench, [trial]):
+        examine(bench, trial)
+    if len(bench.failures) > failures:
+        return True
+    del bench.verdicts[verdicts:], bench.passed[passed:]
+    return False
