@@ -180,10 +180,9 @@ def _wrong(result: Result, bench: Bench, failure: Failure) -> list[str]:
         lines += _wrap(text, initial_indent="  ", subsequent_indent="    ")
     refused = [v for v in result.found if v.word in REFUSED]
     samples = {v.sample for v in refused} & set(result.samples)
-    lines.append(
-        f"  {len(refused)} of {len(result.found)} verdicts refuse it, on {len(samples)} of "
-        f"{len(result.samples)} samples"
-    )
+    count = len(result.samples)
+    place = f"on {len(samples)} of {count} samples" if samples else f"at a point beside the {count} samples"
+    lines.append(f"  {len(refused)} of {len(result.found)} verdicts refuse it, {place}")
     return lines
 
 

@@ -5,13 +5,15 @@ wrong from 3 to 4, or at 1 alone, is seen there at no sample. So every input tak
 with the others and by itself, at as few points as its entries allow. Every fourth cotangent is all ones, the commonest.
 
 A central difference at two steps is enough to pass a point over:  | <g, v> - D <u, f> |  <=  what the steps differ by.
-Only what contradicts it is judged, as a sample is; what is then right says nothing.
+Only what contradicts it is judged, as a sample is; what is then right says nothing. At a kink the points beside it are
+looked at.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice, zip_longest
 
 import numpy as np
@@ -24,7 +26,7 @@ from gradproof.judge import examine, prepare
 from gradproof.sample import Sample
 from gradproof.slope import directions, rounding
 from gradproof.subject import Fault
-from gradproof.trial import Trial, draw_cotangents, try_trial
+from gradproof.trial import Trial, draw_cotangents, signs, try_trial
 
 # points at least, and at most; fewer where the forward is so slow that they would take longer, and calls of it a point
 LEAST, MOST = 4, 64
@@ -35,6 +37,7 @@ JUDGED = 4
 # the two steps, in units of an entry's own size; roundings of the outputs, and the share of the gradient, that are none
 STEPS = (2.0**-11, 2.0**-15)
 NOISE, SLACK = 64.0, 1e-9
+APART = 2.0**-7  # how far beside a kink, in units of an entry's own size
 
 
 def judge(bench: Bench, source: Declared | Given, index: int) -> None:
@@ -45,13 +48,21 @@ def judge(bench: Bench, source: Declared | Given, index: int) -> None:
     judged = 0
     for k, (turn, alone) in enumerate(islice(_plan(first), _most(bench, first))):
         trial = _at(bench, source, index + k, turn, alone)
-        if trial is None or not _contradicted(trial):
-            continue
-        if _refused(bench, trial):
+        for other in () if trial is None else _wrong(bench, trial):
+            if _refused(bench, other):
+                return
+            judged += 1
+        if judged >= JUDGED:
             return
-        judged += 1
-        if judged == JUDGED:
-            return
+
+
+def _wrong(bench: Bench, trial: Trial) -> list[Trial]:
+    """The point where it contradicts the rule; at a kink the points beside it, where a threshold may lie instead."""
+    seen = _seen(trial)
+    if seen != "kinked":
+        return [trial] if seen == "contradicted" else []
+    both = (_beside(bench, trial, side) for side in (1.0, -1.0))
+    return [other for other in both if other is not None and _seen(other) == "contradicted"]
 
 
 def _most(bench: Bench, sample: Sample) -> int:
@@ -84,31 +95,45 @@ def _at(bench: Bench, source: Declared | Given, index: int, turn: int, alone: in
     return trial
 
 
-def _contradicted(trial: Trial) -> bool:
-    """Whether the rule raises, gives what is no number, or another slope than the outputs have; not so at a kink."""
+def _beside(bench: Bench, trial: Trial, side: float) -> Trial | None:
+    """The point with every entry moved a little, up or down at random, and on the other side the other way."""
+    sample = trial.sample
+    inputs, rng = list(sample.inputs), sample.rng(14)
+    for i in sample.wrt:
+        x = np.asarray(inputs[i])
+        moved = np.asarray(x.astype(np.float64) * (1 + side * APART * signs(rng, x.shape))).astype(x.dtype)
+        inputs[i] = moved if isinstance(inputs[i], np.ndarray) else moved[()]
+    other = try_trial(bench.subject, replace(sample, inputs=tuple(inputs)))
+    if other is not None:
+        other.__dict__["cotangents"] = trial.cotangents
+    return other
+
+
+def _seen(trial: Trial) -> str:
+    """Whether the rule is contradicted: it raises, gives what is no number, or another slope than the outputs have."""
     work = trial.work
     try:
         gradients = work.pull()
     except Fault:
-        return True
+        return "contradicted"
     v, mine, size = {}, 0.0, 0.0
     for i in work.sample.wrt:
         g, x = gradients[i], np.asarray(work.sample.inputs[i])
         if g is None or g.shape != x.shape or x.dtype != np.float64:
-            return False
+            return "open"
         if not np.isfinite(g).all():
-            return True
+            return "contradicted"
         v[i] = directions(work, i, work.sample.rng(20 + i), 2)[1]
         mine, size = mine + float((g * v[i]).sum()), size + norm(g * v[i])
     try:
         right, left = _sides(work, v)
     except Exception:  # a step leaves what the forward takes
-        return False
+        return "open"
     both, kink = (right + left) / 2, np.abs(right - left)
     noise = NOISE * rounding(work, extended=False) / STEPS[1]
     if not np.isfinite(both).all() or kink[1] > kink[0] / 4 + noise:
-        return False
-    return bool(abs(mine - both[1]) > abs(both[0] - both[1]) / 4 + noise + SLACK * size)
+        return "kinked"
+    return "contradicted" if abs(mine - both[1]) > abs(both[0] - both[1]) / 4 + noise + SLACK * size else "right"
 
 
 def _sides(work: Trial, v: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -472,6 +472,26 @@ def test_each_input_meets_them_alone_and_beside_the_others(size):
         assert gradproof.check_vjp(forward, wrong, point).refused
 
 
+@pytest.mark.parametrize("shape", [(2,), (4, 3)], ids=str)
+def test_a_threshold_a_little_beside_the_kink_is_seen(shape):
+    def hard_swish(x):
+        return x * np.clip(x + 3, 0, 6) / 6
+
+    def rule(u, x, low=-3.0, high=3.0):
+        return u * np.where(x <= low, 0, np.where(x >= high, 1, (2 * x + 3) / 6))
+
+    point = (np.resize(X, shape),)
+    assert gradproof.check_vjp(hard_swish, rule, point).ok
+    assert gradproof.check_vjp(hard_swish, lambda u, x: rule(u, x, low=-2.9), point).refused
+    assert gradproof.check_vjp(hard_swish, lambda u, x: rule(u, x, high=3.1), point).refused
+
+
+def test_a_point_beside_the_samples_is_said_to_be_one():
+    result = gradproof.check_vjp(x_tanh, lambda u, x: x_tanh_vjp(u, x) * (1 + (x == 3.5)), (np.array([-0.4]),))
+    assert result.where["x"][0] == (0,)
+    assert "refuse it, at a point beside the 20 samples" in str(result)
+
+
 def test_what_is_right_between_the_samples_leaves_no_word():
     for forward, rule in ((np.floor, np.zeros_like), (np.abs, np.sign), (lambda x: np.clip(x, -3, 3), inside)):
         right = gradproof.check_vjp(forward, lambda u, x, rule=rule: u * rule(x), (np.array([-0.4, 1.3]),))

@@ -324,7 +324,7 @@ def test_a_dropped_contract_would_be_noticed(monkeypatch):
 
 
 def test_cotangents_of_ones_would_be_noticed(monkeypatch):
-    monkeypatch.setattr(trial, "draw_cotangents", lambda rng, values, index: tuple(np.ones_like(y) for y in values))
+    everywhere(monkeypatch, trial.draw_cotangents, lambda rng, values, index: tuple(np.ones_like(y) for y in values))
     assert caught("softmax of zeros", "a buffer") == {"a buffer"}
 
 
