@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from gradproof.equation import Equation
 from gradproof.sample import ONE_INPUT, SHAPES, VALUES, Sample, is_float
-from gradproof.shapes import Shapes, draw_sizes
+from gradproof.shapes import LONG, Shapes, draw_sizes
 from gradproof.variation import coincide
 
 SWEEP = 2**20  # where a sample's index stands in the seed of its generator
@@ -56,6 +57,16 @@ class Declared:
             return None
         name = None if alone is None else variant.shapes.inputs[alone].name
         return self.at(index, f"swept {turn}", variant.shapes, sizes, static, "distinct", rng, alone=name)
+
+    def longer(self, index: int) -> Iterator[Sample]:
+        """A point for each axis, in which that axis is long."""
+        variant = self.equation.variants[0]
+        static = {k: v[0] for k, v in self.equation.static.items()} | dict(variant.pinned)
+        for k, symbol in enumerate(s for s in variant.shapes.symbols if s not in static):
+            rng = np.random.default_rng((self.seed, index + k))
+            sizes = draw_sizes(variant.shapes, "distinct", {**static, symbol: LONG}, rng)
+            if sizes is not None:
+                yield self.at(index + k, "random", variant.shapes, sizes, static, "long", rng)
 
     def at(
         self,

@@ -5,7 +5,7 @@ A sampler's own points alternate with points of it that hard values are planted 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from gradproof.domain import Domain, harden
 from gradproof.errors import InputError
 from gradproof.sample import ONE_INPUT, PLANTED, SHAPES, VALUES, Sample, is_float
-from gradproof.shapes import Shapes, draw_sizes
+from gradproof.shapes import LONG, Shapes, draw_sizes
 from gradproof.variation import above_zero, coincide, freeze, range_of, structure, vary, vary_whole
 
 Array = np.ndarray[Any, Any]
@@ -152,6 +152,16 @@ class Given:
             return self._sample(index, kind, tuple(hard), {}, "given")
         varied = self._vary(rng, point, kind, None, self._sizes(point), wanted)
         return self._sample(index, kind, varied, {}, "given")
+
+    def longer(self, index: int) -> Iterator[Sample]:
+        """A point for each axis of shapes=, in which that axis is long."""
+        for k, symbol in enumerate(self.shapes.symbols if self.shapes is not None else ()):
+            assert self.shapes is not None
+            rng = np.random.default_rng((self.seed, index + k))
+            sizes = draw_sizes(self.shapes, "distinct", {symbol: LONG}, rng)
+            if sizes is not None:
+                point = self._vary(rng, self.first, "random", self.shapes.input_shapes(sizes), sizes)
+                yield self._sample(index + k, "random", point, sizes, "long")
 
     def _planted(self, index: int, kind: str, attempt: int = 0) -> frozenset[int]:
         """Where hard values go: everywhere, and in one input alone where the forward did not take that.

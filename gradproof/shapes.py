@@ -166,6 +166,10 @@ class Shapes:
         return sizes
 
 
+# an axis that is longer than what is cut into blocks, and no multiple of their length
+LONG = 131
+
+
 @cache  # a declaration's shape string is asked for at every sample
 def _read(text: str, static: frozenset[str]) -> Shapes:
     left, right = text.split("->")

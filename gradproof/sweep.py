@@ -5,8 +5,8 @@ wrong from 3 to 4, or at 1 alone, is seen there at no sample. So every input tak
 with the others and by itself, at as few points as its entries allow. Every fourth cotangent is all ones, the commonest.
 
 A central difference at two steps is enough to pass a point over:  | <g, v> - D <u, f> |  <=  what the steps differ by.
-Only what contradicts it is judged, as a sample is; what is then right says nothing. At a kink the points beside it are
-looked at.
+Where shapes vary, every axis is long once. Only what contradicts a point is judged, as a sample is; what is then right
+says nothing. At a kink the points beside it are looked at.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice, zip_longest
+from itertools import chain, islice, zip_longest
 
 import numpy as np
 
@@ -24,12 +24,13 @@ from gradproof.domain import SWEPT
 from gradproof.given import Given
 from gradproof.judge import examine, prepare
 from gradproof.sample import Sample
-from gradproof.slope import directions, rounding
+from gradproof.slope import directions, one_triangle, rounding
 from gradproof.subject import Fault
 from gradproof.trial import Trial, draw_cotangents, signs, try_trial
 
 # points at least, and at most; fewer where the forward is so slow that they would take longer, and calls of it a point
 LEAST, MOST = 4, 64
+LARGEST = 5000  # entries of a point with a long axis
 SECONDS, CALLS = 1.0, 8
 ONES = 4
 # contradictions that are judged: a forward of many jumps has one at every point
@@ -45,9 +46,10 @@ def judge(bench: Bench, source: Declared | Given, index: int) -> None:
     first = source.swept(index, 0, None)
     if first is None or not bench.settings.wants("differences"):
         return
-    judged = 0
-    for k, (turn, alone) in enumerate(islice(_plan(first), _most(bench, first))):
-        trial = _at(bench, source, index + k, turn, alone)
+    judged, most = 0, _most(bench, first)
+    points = (_at(bench, source, index + k, *one) for k, one in enumerate(islice(_plan(first), most)))
+    longer = () if most < MOST else _long(bench, source, index + MOST)
+    for trial in chain(points, longer):
         for other in () if trial is None else _wrong(bench, trial):
             if _refused(bench, other):
                 return
@@ -95,6 +97,13 @@ def _at(bench: Bench, source: Declared | Given, index: int, turn: int, alone: in
     return trial
 
 
+def _long(bench: Bench, source: Declared | Given, index: int) -> Iterator[Trial | None]:
+    """A point for each axis that may be long: what is done in blocks, or to the first rows, is wrong there alone."""
+    for sample in source.longer(index):
+        if sum(int(np.size(x)) for x in sample.inputs) <= LARGEST:
+            yield try_trial(bench.subject, sample)
+
+
 def _beside(bench: Bench, trial: Trial, side: float) -> Trial | None:
     """The point with every entry moved a little, up or down at random, and on the other side the other way."""
     sample = trial.sample
@@ -123,7 +132,10 @@ def _seen(trial: Trial) -> str:
             return "open"
         if not np.isfinite(g).all():
             return "contradicted"
-        v[i] = directions(work, i, work.sample.rng(20 + i), 2)[1]
+        rng = work.sample.rng(20 + i)
+        v[i] = directions(work, i, rng, 2)[1]
+        if not one_triangle(work, i):
+            v[i] = v[i] * rng.uniform(0.5, 1, x.shape)  # what is wrong at x and at -x alike does not cancel
         mine, size = mine + float((g * v[i]).sum()), size + norm(g * v[i])
     try:
         right, left = _sides(work, v)

@@ -486,6 +486,22 @@ def test_a_threshold_a_little_beside_the_kink_is_seen(shape):
     assert gradproof.check_vjp(hard_swish, lambda u, x: rule(u, x, high=3.1), point).refused
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_an_axis_longer_than_a_block_is_tried_where_shapes_vary(axis):
+    def right(u, x):
+        return x_tanh_vjp(u, x)
+
+    def first_block_only(u, x):
+        g = np.moveaxis(x_tanh_vjp(u, x), axis, 0)
+        g[64:] = 0
+        return np.moveaxis(g, 0, axis).copy()
+
+    result = gradproof.check_vjp(x_tanh, first_block_only, (X,), **ROWS)
+    assert result.refused
+    assert result.where["x"][0][axis] >= 64
+    assert gradproof.check_vjp(x_tanh, right, (X,), **ROWS).ok
+
+
 def test_a_point_beside_the_samples_is_said_to_be_one():
     result = gradproof.check_vjp(x_tanh, lambda u, x: x_tanh_vjp(u, x) * (1 + (x == 3.5)), (np.array([-0.4]),))
     assert result.where["x"][0] == (0,)
