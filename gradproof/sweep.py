@@ -24,12 +24,12 @@ from gradproof.domain import SWEPT
 from gradproof.given import Given
 from gradproof.judge import examine, prepare
 from gradproof.sample import Sample
-from gradproof.slope import directions, one_triangle, rounding
+from gradproof.slope import one_triangle, rounding
 from gradproof.subject import Fault
 from gradproof.trial import Trial, draw_cotangents, signs, try_trial
 
 # points at least, and at most; fewer where the forward is so slow that they would take longer, and calls of it a point
-LEAST, MOST = 4, 64
+LEAST, MOST = 4, 48
 LARGEST = 5000  # entries of a point with a long axis
 SECONDS, CALLS = 1.0, 8
 ONES = 4
@@ -125,17 +125,14 @@ def _seen(trial: Trial) -> str:
         gradients = work.pull()
     except Fault:
         return "contradicted"
-    v, mine, size = {}, 0.0, 0.0
+    v, mine, size, rng = {}, 0.0, 0.0, work.sample.rng(20)
     for i in work.sample.wrt:
         g, x = gradients[i], np.asarray(work.sample.inputs[i])
         if g is None or g.shape != x.shape or x.dtype != np.float64:
             return "open"
         if not np.isfinite(g).all():
             return "contradicted"
-        rng = work.sample.rng(20 + i)
-        v[i] = directions(work, i, rng, 2)[1]
-        if not one_triangle(work, i):
-            v[i] = v[i] * rng.uniform(0.5, 1, x.shape)  # what is wrong at x and at -x alike does not cancel
+        v[i] = _along(work, i, x, rng)
         mine, size = mine + float((g * v[i]).sum()), size + norm(g * v[i])
     try:
         right, left = _sides(work, v)
@@ -146,6 +143,12 @@ def _seen(trial: Trial) -> str:
     if not np.isfinite(both).all() or kink[1] > kink[0] / 4 + noise:
         return "kinked"
     return "contradicted" if abs(mine - both[1]) > abs(both[0] - both[1]) / 4 + noise + SLACK * size else "right"
+
+
+def _along(work: Trial, i: int, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Random signs of each entry's own size or somewhat less: what is wrong at x and at -x alike does not cancel."""
+    v = np.where(x == 0, 1.0, x) * rng.uniform(0.5, 1, x.shape) * signs(rng, x.shape)
+    return np.asarray((v + np.swapaxes(v, -1, -2)) / 2 if one_triangle(work, i) else v)
 
 
 def _sides(work: Trial, v: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
