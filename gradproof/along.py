@@ -8,6 +8,7 @@ Every direction has all entries at +-1 (of their size), so that one wrong entry 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ SHARP = 1e-6
 GRAIN_JUMP = 0.1
 FURTHER = -3  # ulps to the other side
 GRAIN_DRAWS, CANCELLED_DRAWS = 4, 8
+MOVES, MORE_MOVES = 2, 10
 STALE = 1e-6  # of the largest entry: an answer that was kept is further off
 
 
@@ -45,7 +47,8 @@ def judge(
     moves = _movement(bench, trial, i, dtype)
     if trial.cancelled(np.asarray(gradients[i])):
         moves = np.maximum(moves, grain(trial.work if dtype == np.float64 else trial, i, got) / eps(dtype))
-    settled = bench.seen <= 2 and proof.judge(bench, trial, i, got, dtype, moves)
+    surer = partial(_surer, bench, trial, i, dtype, moves)
+    settled = bench.seen <= 2 and proof.judge(bench, trial, i, got, dtype, moves, surer)
     if bench.failed(trial, i):
         return False
     drawn = directions(trial, i, trial.sample.rng(20 + i), count)
@@ -70,13 +73,14 @@ def judge(
                 bench.say(trial, i, "differences", "vjp", "agrees", figures)
                 settled = True
         elif np.isfinite(room) and not (quiet and ray.bound > SHARP * size):
+            moves = surer()
             word = _refuse(bench, trial, i, got, dtype, gradients, v, moves)
             if word == "differs":
                 bench.say(trial, i, "differences", "vjp", word, figures)
                 return False
             settled |= word == "subgradient"
     if not settled and not quiet and bench.seen > 2:
-        settled = proof.judge(bench, trial, i, got, dtype, moves)
+        settled = proof.judge(bench, trial, i, got, dtype, moves, surer)
     if not settled and not quiet and not bench.failed(trial, i) and rounded.inside(bench, trial, i) > 0:
         rounded.judge(bench, trial, i, got)
     return settled
@@ -203,6 +207,11 @@ def grain(trial: Trial, i: int, got: Array) -> Array:
     return np.full(got.shape, 8 * np.max(worst, initial=0.0)) if nothing else 8 * worst
 
 
+def _surer(bench: Bench, trial: Trial, i: int, dtype: np.dtype[Any], moves: Array | float) -> Array | float:
+    """The movement over more draws, before a refusal."""
+    return np.maximum(moves, _movement(bench, trial, i, dtype, MORE_MOVES))
+
+
 def _shadow(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype[Any]) -> tuple[Array, np.dtype[Any]] | None:
     """For a narrow rule that follows the dtype: its float64 self is held against the truth, and it against that."""
     work = trial.work
@@ -253,20 +262,24 @@ def _copied(x: Any) -> Any:
     return np.array(x) if isinstance(x, np.ndarray) else x
 
 
-def _movement(bench: Bench, trial: Trial, i: int, dtype: np.dtype[Any]) -> Array | float:
-    """How far the rule itself moves, in units of eps, when its arguments move by a relative eps of float64."""
+def _movement(bench: Bench, trial: Trial, i: int, dtype: np.dtype[Any], draws: int = MOVES) -> Array | float:
+    """How far the rule itself moves, in units of eps, when its arguments move by a relative eps of float64.
+
+    Before a refusal more draws are taken: of a matrix that is nearly singular all four entries may move alike in two.
+    """
     work = trial.work
     if dtype != np.float64:
         return 0.0
-    if "moves" not in work.__dict__:
+    key = f"{draws} moves"
+    if key not in work.__dict__:
         try:
-            points = [neighbour(work, k) for k in range(2)]
+            points = [neighbour(work, k) for k in range(draws)]
             # a rule may change what it is given, and these points are others' too
             pulled = [work.pull([np.array(u) for u in p.cotangents], [_copied(x) for x in p.inputs]) for p in points]
-            work.__dict__["moves"] = [work.pull(), *pulled]
+            work.__dict__[key] = [work.pull(), *pulled]
         except Fault:
-            work.__dict__["moves"] = []
-    found = [m.get(i) for m in work.__dict__["moves"]]
+            work.__dict__[key] = []
+    found = [m.get(i) for m in work.__dict__[key]]
     if not found or any(g is None or g.shape != np.shape(trial.sample.inputs[i]) for g in found):
         return 0.0
     moves = movement(found[0], found[1:], bench.scale(trial, i), work.term_rounding)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -43,15 +44,29 @@ def enclosed(bench: Bench, trial: Trial, i: int, v: Array) -> ball.Enclosure | N
     return found
 
 
-def judge(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype[Any], movement: Array | float) -> bool:
-    """A gradient against the proved slope along a random direction; True where that settled it."""
+def judge(
+    bench: Bench,
+    trial: Trial,
+    i: int,
+    got: Array,
+    dtype: np.dtype[Any],
+    movement: Array | float,
+    surer: Callable[[], Array | float],
+) -> bool:
+    """A gradient against the proved slope along a random direction; True where that settled it.
+
+    surer: gives the movement over more draws, before a refusal.
+    """
     v = directions(trial, i, trial.sample.rng(16), 1)[0]
     found = enclosed(bench, trial, i, v)
     if found is None or found.kink:
         return False
     room = found.radius + bench.rounding(trial, i, got, movement, v, dtype) + 2.0**-1000
     error = abs(float((got.astype(np.float64) * v).sum()) - found.mid)
-    size = typical(got, bench.scale(trial, i)) * typical(v)
+    if np.isfinite(room) and error > room:
+        movement = surer()
+        room = found.radius + bench.rounding(trial, i, got, movement, v, dtype) + 2.0**-1000
+    size = max(typical(got, bench.scale(trial, i)) * typical(v), 1e-300)
     figures = Figures(error, room, room / size, error / (eps(dtype) * max(norm((np.abs(got) + movement) * v), 1e-300)))
     right = error <= room
     if not np.isfinite(room):

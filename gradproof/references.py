@@ -143,7 +143,10 @@ def _nudged(trial: Trial, k: int, times: int) -> Point:
         if not is_float(x):
             return np.array(x) if isinstance(x, np.ndarray) else x
         dtype = np.asarray(x).dtype
-        moves = np.where(np.abs(np.asarray(x, np.float64)) == 1, -abs(times), times * signs(rng, np.shape(x)))
+        up_or_down = signs(rng, np.shape(x))
+        shrinking = np.where(up_or_down > 0, -0.5, -2.0)  # not all alike: of ones that shrink together nothing moves
+        at_one = np.abs(np.asarray(x, np.float64)) == 1
+        moves = np.where(at_one, abs(times) * shrinking, times * up_or_down)
         share = moves * max(eps(dtype), 2.0**-52)
         moved = np.asarray(np.asarray(x).astype(np.float64) * (1 + share)).astype(dtype)
         return moved if isinstance(x, np.ndarray) else moved[()]

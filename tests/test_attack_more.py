@@ -537,3 +537,18 @@ def test_a_declaration_meets_them_as_well():
 
     equation = gradproof.Equation(forward=x_tanh, backward=backward, shapes="x: n -> z: n")
     assert gradproof.check(equation).refused
+# ---- conditioning that two draws miss -------------------------------------------------------------------------------
+
+
+def solve_vjp(u, a, b, factor=1.0):
+    y, g = np.linalg.solve(a, b), np.linalg.solve(a.T, u)
+    return -factor * np.outer(g, y), g
+
+
+@pytest.mark.parametrize("off", [1e-3, 1e-6])
+def test_a_matrix_whose_entries_happen_to_move_alike_is_as_nearly_singular_as_it_was(off):
+    point = (np.array([[1.0, 1.0], [1.0, 1.0 + off]]), np.array([1.0, 2.0]))
+    for seed in (0, 3, 4):
+        assert not gradproof.check_vjp(np.linalg.solve, solve_vjp, point, seed=seed).refused
+        wrong = gradproof.check_vjp(np.linalg.solve, lambda u, a, b: solve_vjp(u, a, b, 1 + 1e-6), point, seed=seed)
+        assert wrong.refused
