@@ -48,8 +48,10 @@ class Declared:
         return self.at(index, kind, variant.shapes, sizes, static, shape_kind, rng, attempt)
 
     def swept(self, index: int, turn: int, alone: int | None) -> Sample | None:
-        """A point of one shape with the values of that turn in all inputs, or in one alone."""
+        """A point of one shape with the values of that turn in all inputs, or in one alone; None where none has any."""
         variant = self.equation.variants[0]
+        if not self._open:
+            return None
         rng = np.random.default_rng((self.seed, SWEEP))  # the same at every turn, so that no value comes twice
         static = {k: v[turn % len(v)] for k, v in self.equation.static.items()} | dict(variant.pinned)
         sizes = draw_sizes(variant.shapes, "distinct", static, rng)
@@ -61,12 +63,20 @@ class Declared:
     def longer(self, index: int) -> Iterator[Sample]:
         """A point for each axis, in which that axis is long."""
         variant = self.equation.variants[0]
+        if not self._open:
+            return
         static = {k: v[0] for k, v in self.equation.static.items()} | dict(variant.pinned)
         for k, symbol in enumerate(s for s in variant.shapes.symbols if s not in static):
             rng = np.random.default_rng((self.seed, index + k))
             sizes = draw_sizes(variant.shapes, "distinct", {**static, symbol: LONG}, rng)
             if sizes is not None:
                 yield self.at(index + k, "random", variant.shapes, sizes, static, "long", rng)
+
+    @property
+    def _open(self) -> bool:
+        """Whether a differentiated input takes values that are not the caller's own."""
+        equation, names = self.equation, self.equation.variants[0].names
+        return any(equation.domain_of(n).draw_with is None for n in names if n not in equation.constant)
 
     def at(
         self,

@@ -57,7 +57,7 @@ class Given:
                 raise InputError(
                     f"input {self.names[i]!r} lies outside its domain '{d}'; give a point inside, or another domain="
                 )
-        points = [self.first] if self.sampler is None else [self.first, self._call(1), self._call(2)]
+        points = self.own = [self.first] if self.sampler is None else [self.first, self._call(1), self._call(2)]
         self.keep = {
             i: frozenset.intersection(*(structure(np.asarray(p[i])) for p in points))
             for i, x in enumerate(self.first)
@@ -140,22 +140,32 @@ class Given:
         varied = self._vary(rng, self.first, kind, None, self._sizes(self.first), planted)
         return self._sample(index, kind, varied, {}, "given")
 
-    def swept(self, index: int, turn: int, alone: int | None) -> Sample:
-        """A point of the caller's shape with the values of that turn in all inputs, or in one alone."""
+    def swept(self, index: int, turn: int, alone: int | None) -> Sample | None:
+        """A point of the caller's shape with the values of that turn in all inputs, or in one alone.
+
+        Of a sampler the points that it gave first, for it need not give more; None where no input takes such values.
+        """
+        if not self._open:
+            return None
         rng = np.random.default_rng((self.seed, SWEEP))  # the same at every turn, so that no value comes twice
         point, kind = self.first, f"swept {turn}"
         wanted = frozenset(range(len(point)) if alone is None else (alone,))
         if self.sampler is not None:
-            point = self._call(index)
+            point = self.own[turn % len(self.own)]
             sizes = self._sizes(point)
             hard = (self._plant(rng, i, x, kind if i in wanted else "random", sizes) for i, x in enumerate(point))
             return self._sample(index, kind, tuple(hard), {}, "given")
         varied = self._vary(rng, point, kind, None, self._sizes(point), wanted)
         return self._sample(index, kind, varied, {}, "given")
 
+    @property
+    def _open(self) -> bool:
+        """Whether a differentiated input takes values that are not the caller's own."""
+        return any(i not in self.domains or self.domains[i].draw_with is None for i in self.wrt)
+
     def longer(self, index: int) -> Iterator[Sample]:
         """A point for each axis of shapes=, in which that axis is long."""
-        for k, symbol in enumerate(self.shapes.symbols if self.shapes is not None else ()):
+        for k, symbol in enumerate(self.shapes.symbols if self.shapes is not None and self._open else ()):
             assert self.shapes is not None
             rng = np.random.default_rng((self.seed, index + k))
             sizes = draw_sizes(self.shapes, "distinct", {symbol: LONG}, rng)

@@ -15,7 +15,7 @@ from gradproof.oracles import convex, kink, nudged
 from gradproof.oracles.autodiff import Point
 from gradproof.references import point
 from gradproof.sample import is_float, unit
-from gradproof.slope import directions, jumps, level_directions, slope
+from gradproof.slope import jumps, level_directions, slope
 from gradproof.subject import Array, Fault, Gradients
 from gradproof.tolerance import RESOLVED, ROUNDINGS, SCALE_ROUNDINGS, allowed, eps, name_of
 from gradproof.trial import Trial, signs, try_trial
@@ -96,13 +96,13 @@ def at_kink(bench: Bench, trial: Trial, i: int, hull: kink.Hull, gradients: Grad
         if not _valid(trial, i, hull, gradients) and not _limit(bench, trial, gradients):
             if chosen:
                 return "subgradient", f"{chosen} {COMPOSED}"
-            if _inside(bench, trial, i, hull, g):
+            if _inside(bench, trial, hull, gradients):
                 return "subgradient", f"a {COMPOSED}"
             if trial.sample.kind == "origin" and _supported(trial, i, g):
                 return "undecided", "where all entries are zero a valid choice may lie beyond those that were sampled"
             return "differs", "at a kink, outside the valid subgradients"
     if not chosen and not _mixture(bench, trial, gradients) and not _limit(bench, trial, gradients):
-        if _inside(bench, trial, i, hull, g):
+        if _inside(bench, trial, hull, gradients):
             return "subgradient", f"a {COMPOSED}"
         return "differs", "at a kink, outside the valid subgradients: no mixture of those around it"
     asked = bench.settings.subgradient
@@ -115,29 +115,39 @@ def at_kink(bench: Bench, trial: Trial, i: int, hull: kink.Hull, gradients: Grad
     return "subgradient", f"a kink: {'the midpoint' if close else 'another'} of the valid choices"
 
 
-def _inside(bench: Bench, trial: Trial, i: int, hull: kink.Hull, g: Array) -> bool:
-    """Whether a gradient follows from choices at kinks inside, where the whole has a kink as well."""
-    here = part(trial, i)
-    beyond = np.abs(g.reshape(-1) - np.clip(g.reshape(-1), hull.low[here], hull.high[here]))
-    if ((beyond > _tolerance(g) * hull.size) & ~hull.kinked[here]).any():
+def _inside(bench: Bench, trial: Trial, hull: kink.Hull, gradients: Gradients) -> bool:
+    """Whether the gradients together follow from choices at kinks inside, where the whole has a kink as well."""
+    if "inside" not in trial.__dict__:
+        trial.__dict__["inside"] = all(usable(gradients.get(k), trial, k) for k in trial.sample.wrt) and _chosen(
+            bench, trial, hull, gradients
+        )
+    return bool(trial.__dict__["inside"])
+
+
+def _chosen(bench: Bench, trial: Trial, hull: kink.Hull, gradients: Gradients) -> bool:
+    wrt, work, joined = trial.sample.wrt, trial.work, _joined(trial, gradients)
+    tolerance = max(_tolerance(gradients[i]) for i in wrt)
+    beyond = np.abs(joined - np.clip(joined, hull.low, hull.high)) > tolerance * hull.size
+    if (beyond & ~hull.kinked).any():
         return False
-    work, floats = trial.work, [k for k, y in enumerate(trial.values) if is_float(y)]
-    inputs = work.sample.inputs
-    seen = [k for k, x in enumerate(inputs) if is_float(x)]  # the others too, for what is made of them ties as well
+    inputs, floats = work.sample.inputs, [k for k, y in enumerate(trial.values) if is_float(y)]
+    seen = [k for k, x in enumerate(inputs) if is_float(x)]  # constants too: what is made of them ties as well
 
     def evaluate(moved: Sequence[Any]) -> Any:
         at = [moved[seen.index(k)] if k in seen else x for k, x in enumerate(inputs)]
         values = work.subject.value(at, work.sample.static)
         return sum((np.asarray(values[k]) * work.cotangents[k]).sum() for k in floats)
 
-    along = directions(work, i, trial.sample.rng(18), WAYS)
-    moves = [[v if k == i else np.zeros(np.shape(inputs[k])) for k in seen] for v in along]
-    theirs = np.array([nudged.slopes(evaluate, [np.asarray(inputs[k]) for k in seen], move) for move in moves]).T
-    mine = np.array([float((g * v).sum()) for v in along])
-    room = max(MATCH * max(norm(g * v) for v in along), kink.TOLERANCE * bench.scale(trial, i))
+    theirs, mine, rng = [], [], trial.sample.rng(18)
+    for _ in range(WAYS):
+        move = [signs(rng, np.shape(x)) * unit(x) if k in wrt else np.zeros(np.shape(x)) for k, x in enumerate(inputs)]
+        theirs.append(nudged.slopes(evaluate, [np.asarray(inputs[k]) for k in seen], [move[k] for k in seen]))
+        mine.append(np.concatenate([(np.asarray(gradients[i], np.float64) * move[i]).reshape(-1) for i in wrt]))
+    room = max(MATCH * max(map(norm, mine)), kink.TOLERANCE * max(bench.scale(trial, i) for i in wrt))
+    slopes, ways = np.array([m.sum() for m in mine]), np.array(theirs).T
     # one way to choose at every kink, or midway between two
     return any(
-        bool(np.max(np.abs((one + other) / 2 - mine)) <= room) for k, one in enumerate(theirs) for other in theirs[k:]
+        bool(np.max(np.abs((one + other) / 2 - slopes)) <= room) for k, one in enumerate(ways) for other in ways[k:]
     )
 
 

@@ -11,7 +11,6 @@ says nothing. At a kink the points beside it are looked at.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, islice, zip_longest
@@ -28,10 +27,8 @@ from gradproof.slope import one_triangle, rounding
 from gradproof.subject import Fault
 from gradproof.trial import Trial, draw_cotangents, signs, try_trial
 
-# points at least, and at most; fewer where the forward is so slow that they would take longer, and calls of it a point
-LEAST, MOST = 4, 48
+LEAST, MOST = 4, 48  # points
 LARGEST = 5000  # entries of a point with a long axis
-SECONDS, CALLS = 1.0, 8
 ONES = 4
 # contradictions that are judged: a forward of many jumps has one at every point
 JUDGED = 4
@@ -43,13 +40,12 @@ APART = 2.0**-7  # how far beside a kink, in units of an entry's own size
 
 def judge(bench: Bench, source: Declared | Given, index: int) -> None:
     """Judge the points at which a quick look contradicts the rule, up to the first that is refused."""
-    first = source.swept(index, 0, None)
-    if first is None or not bench.settings.wants("differences"):
+    first = source.swept(index, 0, None) if bench.settings.wants("differences") else None
+    if first is None:
         return
-    judged, most = 0, _most(bench, first)
-    points = (_at(bench, source, index + k, *one) for k, one in enumerate(islice(_plan(first), most)))
-    longer = () if most < MOST else _long(bench, source, index + MOST)
-    for trial in chain(points, longer):
+    judged = 0
+    points = (_at(bench, source, index + k, *one) for k, one in enumerate(islice(_plan(first), MOST)))
+    for trial in chain(points, _long(bench, source, index + MOST)):
         for other in () if trial is None else _wrong(bench, trial):
             if _refused(bench, other):
                 return
@@ -65,16 +61,6 @@ def _wrong(bench: Bench, trial: Trial) -> list[Trial]:
         return [trial] if seen == "contradicted" else []
     both = (_beside(bench, trial, side) for side in (1.0, -1.0))
     return [other for other in both if other is not None and _seen(other) == "contradicted"]
-
-
-def _most(bench: Bench, sample: Sample) -> int:
-    """How many points a slow forward leaves time for."""
-    trial = try_trial(bench.subject, sample)
-    if trial is None:
-        return MOST
-    start = time.perf_counter()
-    trial.subject.value(trial.inputs(), sample.static)
-    return max(LEAST, min(MOST, int(SECONDS / (CALLS * max(time.perf_counter() - start, 1e-6)))))
 
 
 def _plan(sample: Sample) -> Iterator[tuple[int, int | None]]:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import gradproof
-from gradproof import along, bench, checking, entrywise, forwards, kinks, sample, slope, tolerance, trial
+from gradproof import along, bench, checking, entrywise, forwards, kinks, sample, slope, sweep, tolerance, trial
 from gradproof.oracles import contract
 from gradproof.verdict import Result
 
@@ -30,6 +30,15 @@ def no_explanation(monkeypatch):
         return Result(at.subject.name, tuple(at.verdicts), names, explanation="not explained here")
 
     monkeypatch.setattr(checking, "conclude", conclude)
+
+
+SWEEP = sweep.judge
+
+
+@pytest.fixture(autouse=True)
+def samples_alone(monkeypatch):
+    """What the samples see; the points beside them would see it for them, or not."""
+    monkeypatch.setattr(sweep, "judge", lambda *given: None)
 
 
 def everywhere(monkeypatch, original, replacement):
@@ -366,3 +375,19 @@ def test_each_kind_of_shapes_is_needed(monkeypatch, kind):
     point = (RNG.normal(size=(5, 2)), RNG.normal(size=(2, 1 if kind == "distinct" else 3)))
     guilty = Guilty(lambda x, w: x @ w, rule, point, {"shapes": "x: n d, w: d m -> z: n m", "examples": 20})
     noticed(monkeypatch, guilty, weaken)
+
+
+# ---- the points beside the samples -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("where", "shapes"), [
+    (lambda x: (x > 3) & (x < 4), None),
+    (lambda x: np.arange(len(x)) > 100, "x: n -> y: n"),
+])  # fmt: skip
+def test_values_and_lengths_that_no_sample_has_are_needed(monkeypatch, where, shapes):
+    def rule(u, x):
+        return u * np.cos(x) * np.where(where(x), 2.0, 1.0)
+
+    monkeypatch.setattr(sweep, "judge", SWEEP)
+    guilty = Guilty(np.sin, rule, (np.array([-0.3]),), {} if shapes is None else {"shapes": shapes})
+    noticed(monkeypatch, guilty, lambda m: m.setattr(sweep, "judge", lambda *given: None))
