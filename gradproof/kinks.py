@@ -21,7 +21,8 @@ from gradproof.tolerance import RESOLVED, ROUNDINGS, SCALE_ROUNDINGS, allowed, e
 from gradproof.trial import Trial, signs, try_trial
 
 FRAMEWORKS = {"torch": "PyTorch's", "jax": "JAX's"}
-WAYS, MATCH = 4, 1e-3  # directions in which a gradient equals that of choices inside, and how closely
+# directions in which a gradient equals that of choices inside, how closely, and how far it may leave what lies between
+WAYS, MATCH, BETWEEN = 12, 1e-3, 0.02
 COMPOSED = "choice: it follows from valid choices inside, but is no Clarke subgradient of the whole"
 
 
@@ -96,14 +97,17 @@ def at_kink(bench: Bench, trial: Trial, i: int, hull: kink.Hull, gradients: Grad
         if not _valid(trial, i, hull, gradients) and not _limit(bench, trial, gradients):
             if chosen:
                 return "subgradient", f"{chosen} {COMPOSED}"
-            if _inside(bench, trial, hull, gradients):
+            if _inside(bench, trial, hull, gradients) == "equal":
                 return "subgradient", f"a {COMPOSED}"
             if trial.sample.kind == "origin" and _supported(trial, i, g):
                 return "undecided", "where all entries are zero a valid choice may lie beyond those that were sampled"
             return "differs", "at a kink, outside the valid subgradients"
     if not chosen and not _mixture(bench, trial, gradients) and not _limit(bench, trial, gradients):
-        if _inside(bench, trial, hull, gradients):
+        inside = _inside(bench, trial, hull, gradients)
+        if inside == "equal":
             return "subgradient", f"a {COMPOSED}"
+        if inside == "between":
+            return "undecided", "no mixture of the gradients around a kink, but choices at kinks inside may lead to it"
         return "differs", "at a kink, outside the valid subgradients: no mixture of those around it"
     asked = bench.settings.subgradient
     if asked in FRAMEWORKS and not equals(bench, trial, i, g, asked):
@@ -115,21 +119,24 @@ def at_kink(bench: Bench, trial: Trial, i: int, hull: kink.Hull, gradients: Grad
     return "subgradient", f"a kink: {'the midpoint' if close else 'another'} of the valid choices"
 
 
-def _inside(bench: Bench, trial: Trial, hull: kink.Hull, gradients: Gradients) -> bool:
-    """Whether the gradients together follow from choices at kinks inside, where the whole has a kink as well."""
+def _inside(bench: Bench, trial: Trial, hull: kink.Hull, gradients: Gradients) -> str:
+    """How the gradients follow from choices at kinks inside, where the whole has a kink as well.
+
+    "equal" to those of one choice at every kink, or midway between two; "between" them along every direction, as those
+    of other choices are, and as too coarse a difference may be; "" where neither.
+    """
     if "inside" not in trial.__dict__:
-        trial.__dict__["inside"] = all(usable(gradients.get(k), trial, k) for k in trial.sample.wrt) and _chosen(
-            bench, trial, hull, gradients
-        )
-    return bool(trial.__dict__["inside"])
+        known = all(usable(gradients.get(k), trial, k) for k in trial.sample.wrt)
+        trial.__dict__["inside"] = _chosen(bench, trial, hull, gradients) if known else ""
+    return str(trial.__dict__["inside"])
 
 
-def _chosen(bench: Bench, trial: Trial, hull: kink.Hull, gradients: Gradients) -> bool:
+def _chosen(bench: Bench, trial: Trial, hull: kink.Hull, gradients: Gradients) -> str:
     wrt, work, joined = trial.sample.wrt, trial.work, _joined(trial, gradients)
     tolerance = max(_tolerance(gradients[i]) for i in wrt)
     beyond = np.abs(joined - np.clip(joined, hull.low, hull.high)) > tolerance * hull.size
     if (beyond & ~hull.kinked).any():
-        return False
+        return ""
     inputs, floats = work.sample.inputs, [k for k, y in enumerate(trial.values) if is_float(y)]
     seen = [k for k, x in enumerate(inputs) if is_float(x)]  # constants too: what is made of them ties as well
 
@@ -145,10 +152,12 @@ def _chosen(bench: Bench, trial: Trial, hull: kink.Hull, gradients: Gradients) -
         mine.append(np.concatenate([(np.asarray(gradients[i], np.float64) * move[i]).reshape(-1) for i in wrt]))
     room = max(MATCH * max(map(norm, mine)), kink.TOLERANCE * max(bench.scale(trial, i) for i in wrt))
     slopes, ways = np.array([m.sum() for m in mine]), np.array(theirs).T
-    # one way to choose at every kink, or midway between two
-    return any(
-        bool(np.max(np.abs((one + other) / 2 - slopes)) <= room) for k, one in enumerate(ways) for other in ways[k:]
-    )
+    for k, one in enumerate(ways):
+        if any(bool(np.max(np.abs((one + other) / 2 - slopes)) <= room) for other in ways[k:]):
+            return "equal"
+    low, high = ways.min(0), ways.max(0)
+    apart = BETWEEN * (high - low)
+    return "between" if bool(((slopes >= low - apart) & (slopes <= high + apart)).all()) else ""
 
 
 def _supported(trial: Trial, i: int, g: Array) -> bool:

@@ -17,10 +17,10 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-# a nudge of an input, of the first operation that ties, how much that grows, and the largest; in units of the largest
-# entry
-INPUT, FIRST, GROWTH, LARGEST = 2.0**-38, 2.0**-26, 64.0, 2.0**-14
-STEP = 2.0**-46  # in units of an entry; in extended precision, where there is one
+# a nudge of an input, of the first operation that ties, how much that grows, and the largest; in units of the entry, or
+# of the least of the others where it is 0
+INPUT, FIRST, GROWTH, LARGEST = 2.0**-42, 2.0**-26, 32.0, 2.0**-16
+STEP = 2.0**-48  # in units of an entry; in extended precision, where there is one
 # what chooses, orders or rounds; everything else that gives floats computes, and is nudged
 CHOOSING = frozenset({np.maximum, np.minimum, np.fmax, np.fmin, np.absolute, np.fabs, np.positive, np.sign, np.floor})
 CHOOSING |= {np.ceil, np.rint, np.trunc, np.copysign, np.heaviside}
@@ -93,7 +93,9 @@ class _Nudges:
         if not tied.any():
             return np.zeros(x.shape)
         rank = np.arange(x.size).reshape(x.shape) / x.size
-        return np.where(tied, (np.max(np.abs(x)) or 1.0) * (1.5 * self.sign + self.order * (0.5 - rank)), 0.0)
+        size = np.abs(x)
+        size[size == 0] = np.min(size[size > 0]) if (size > 0).any() else 1.0
+        return np.where(tied, size * (1.5 * self.sign + self.order * (0.5 - rank)), 0.0)
 
 
 class Nudged(np.ndarray[Any, Any]):
