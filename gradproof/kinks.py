@@ -133,8 +133,8 @@ def _inside(bench: Bench, trial: Trial, hull: kink.Hull, gradients: Gradients) -
 
 def _chosen(bench: Bench, trial: Trial, hull: kink.Hull, gradients: Gradients) -> str:
     wrt, work, joined = trial.sample.wrt, trial.work, _joined(trial, gradients)
-    tolerance = max(_tolerance(gradients[i]) for i in wrt)
-    beyond = np.abs(joined - np.clip(joined, hull.low, hull.high)) > tolerance * hull.size
+    # where nothing has a kink there is one right value; gradients displaced say it no better than that
+    beyond = np.abs(joined - np.clip(joined, hull.low, hull.high)) > MATCH * hull.size
     if (beyond & ~hull.kinked).any():
         return ""
     inputs, floats = work.sample.inputs, [k for k, y in enumerate(trial.values) if is_float(y)]

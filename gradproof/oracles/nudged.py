@@ -3,8 +3,8 @@
 A rule that follows a program backwards chooses at each kink inside, say 0 for ReLU and the first of equal maxima. Where
 several kinks meet at one point no step of the inputs may lead to all of these choices at once, and the gradient is then
 none of those around the point, nor a mixture of them. Here it is not the inputs that move but the values inside: the
-forward runs on arrays that nudge what an operation gives where it is 0 or occurs twice, and the later an operation, the
-further, so that its own nudge decides. Its slopes are then differences with steps shorter than a nudge.
+forward runs on arrays that nudge what an operation gives where it is 0 or occurs twice, and take back there what the
+nudges before it did, so that its own decides. Its slopes are then differences with steps shorter than a nudge.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-# a nudge of an input, of the first operation that ties, how much that grows, and the largest; in units of the entry, or
-# of the least of the others where it is 0
-INPUT, FIRST, GROWTH, LARGEST = 2.0**-42, 2.0**-26, 32.0, 2.0**-16
-STEP = 2.0**-48  # in units of an entry; in extended precision, where there is one
+SIZE = 2.0**-20  # of a nudge, in units of the entry, or of the least of the others where it is 0
+STEP = 2.0**-46  # in units of an entry; in extended precision, where there is one
 # what chooses, orders or rounds; everything else that gives floats computes, and is nudged
 CHOOSING = frozenset({np.maximum, np.minimum, np.fmax, np.fmin, np.absolute, np.fabs, np.positive, np.sign, np.floor})
 CHOOSING |= {np.ceil, np.rint, np.trunc, np.copysign, np.heaviside}
@@ -50,24 +48,31 @@ def _slope(
 
     with np.errstate(all="ignore"):
         try:
-            at(0.0)  # what ties is seen at the point itself, before anything is nudged
-            nudges.seen = True
+            for run in ("plain", "nudged", "moved"):
+                nudges.run = run
+                if run != "moved":
+                    at(0.0)
             return float((at(STEP) - at(-STEP)) / (2 * STEP))
         except Exception:  # a stranger's forward, on arrays that it does not expect
             return float("nan")
 
 
 class _Nudges:
-    """The nudges of a run of the forward, in its order: found in a first run, and the same in every later one."""
+    """What is added to the result of each operation of the forward, in their order.
+
+    A plain run finds what ties; one at the same point what the nudges before an operation did to that, which is taken
+    back; runs at points beside it add the same.
+    """
 
     def __init__(self, way: tuple[float, float]) -> None:
         self.sign, self.order = way
-        self.size, self.count, self.seen = FIRST, 0, False
-        self.made: list[Array] = []
+        self.run, self.count = "plain", 0
+        self.found: list[tuple[Array, Array]] = []  # plain results, and their nudges
+        self.added: list[Array] = []
 
     def input(self, x: Array) -> Nudged:
-        """An input, which is nudged least."""
-        return self.view(x + self.next(x, INPUT))
+        """An input, nudged as well."""
+        return self.view(x + self.next(x))
 
     def view(self, x: Any) -> Nudged:
         """An array; what is computed from it is nudged."""
@@ -75,19 +80,20 @@ class _Nudges:
         seen.nudges = self
         return seen
 
-    def next(self, x: Array, size: float = 0.0) -> Array:
-        """The nudge of what an operation gives; `size`: not as large as its turn has it."""
+    def next(self, x: Array) -> Array:
+        """What is added to the result of the next operation."""
         self.count += 1
-        if self.seen:
-            return self.made[self.count - 1]
-        nudge = self._unit(x)
-        self.made.append((size or self.size) * nudge)
-        if not size and nudge.any():
-            self.size = min(self.size * GROWTH, LARGEST)
-        return np.zeros(x.shape)
+        if self.run == "moved":
+            return self.added[self.count - 1]
+        if self.run == "plain":
+            self.found.append((np.array(x), self._nudge(x)))
+            return np.zeros(x.shape)
+        plain, nudge = self.found[self.count - 1]
+        self.added.append(np.where(nudge != 0, plain - x + nudge, 0.0))
+        return self.added[-1]
 
-    def _unit(self, x: Array) -> Array:
-        """What every entry that ties is nudged by, in units."""
+    def _nudge(self, x: Array) -> Array:
+        """The nudge of every entry that ties, 0 of the others."""
         _, which, counts = np.unique(x, return_inverse=True, return_counts=True)
         tied = (counts[which.reshape(-1)] > 1).reshape(x.shape) | (x == 0)
         if not tied.any():
@@ -95,7 +101,7 @@ class _Nudges:
         rank = np.arange(x.size).reshape(x.shape) / x.size
         size = np.abs(x)
         size[size == 0] = np.min(size[size > 0]) if (size > 0).any() else 1.0
-        return np.where(tied, size * (1.5 * self.sign + self.order * (0.5 - rank)), 0.0)
+        return np.where(tied, SIZE * size * (1.5 * self.sign + self.order * (0.5 - rank)), 0.0)
 
 
 class Nudged(np.ndarray[Any, Any]):
