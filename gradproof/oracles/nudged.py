@@ -41,17 +41,15 @@ def _slope(
 ) -> float:
     nudges, extended = _Nudges(way), [np.asarray(x, np.longdouble) for x in point]
 
-    def at(step: float) -> Any:
-        nudges.count = 0
+    def at(step: float, run: str = "moved") -> Any:
+        nudges.run, nudges.count = run, 0
         moved = [nudges.input(x + step * v) for x, v in zip(extended, along, strict=True)]
         return np.asarray(evaluate(moved))
 
     with np.errstate(all="ignore"):
         try:
-            for run in ("plain", "nudged", "moved"):
-                nudges.run = run
-                if run != "moved":
-                    at(0.0)
+            at(0.0, "plain")
+            at(0.0, "nudged")
             return float((at(STEP) - at(-STEP)) / (2 * STEP))
         except Exception:  # a stranger's forward, on arrays that it does not expect
             return float("nan")
