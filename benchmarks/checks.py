@@ -191,10 +191,14 @@ def figures(records: Sequence[dict[str, Any]]) -> list[tuple[str, float, float]]
     return found
 
 
+def _plain(figure: float) -> str:
+    return f"{figure:.3g}" if figure < 1000 else f"{figure:,.0f}"
+
+
 def tables(records: Sequence[dict[str, Any]]) -> list[str]:
     """Markdown: what is to be reached; then times and evaluations by size, for each operation."""
     reached = [
-        f"| {words} | {most:.3g} | {figure:.3g} | {'yes' if figure <= most else 'no'} |"
+        f"| {words} | {_plain(most)} | {_plain(figure)} | {'yes' if figure <= most else 'no'} |"
         for words, figure, most in figures(records)
         if figure == figure
     ]
