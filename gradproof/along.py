@@ -273,10 +273,7 @@ def _movement(bench: Bench, trial: Trial, i: int, dtype: np.dtype[Any], draws: i
     key = f"{draws} moves"
     if key not in work.__dict__:
         try:
-            points = [neighbour(work, k) for k in range(draws)]
-            # a rule may change what it is given, and these points are others' too
-            pulled = [work.pull([np.array(u) for u in p.cotangents], [_copied(x) for x in p.inputs]) for p in points]
-            work.__dict__[key] = [work.pull(), *pulled]
+            work.__dict__[key] = [work.pull(), *(_pulled(work, neighbour(work, k)) for k in range(draws))]
         except Fault:
             work.__dict__[key] = []
     found = [m.get(i) for m in work.__dict__[key]]
@@ -285,15 +282,16 @@ def _movement(bench: Bench, trial: Trial, i: int, dtype: np.dtype[Any], draws: i
     moves = movement(found[0], found[1:], bench.scale(trial, i), work.term_rounding)
     if (alone(found[0], found[1:]) & (moves > 0)).any():
         # what the rule gives at this very point and nowhere beside it, it was told to: that is no rounding
-        further = [_at(work, neighbour(work, k, FURTHER), i) for k in range(2)]
-        if all(g is not None and g.shape == np.shape(moves) for g in further):
-            moves = np.where(alone(found[0], [*found[1:], *further]), 0.0, moves)  # type: ignore[list-item]  # none is None
+        try:
+            further = [_pulled(work, neighbour(work, k, FURTHER))[i] for k in range(MOVES)]
+        except Fault:
+            return moves
+        there = [g for g in further if g is not None and g.shape == np.shape(moves)]
+        if len(there) == len(further):
+            moves = np.where(alone(found[0], [*found[1:], *there]), 0.0, moves)
     return moves
 
 
-def _at(trial: Trial, point: Point, i: int) -> Array | None:
-    """The rule's gradient of one input at a neighbour."""
-    try:
-        return trial.pull([np.array(u) for u in point.cotangents], [_copied(x) for x in point.inputs])[i]
-    except Fault:
-        return None
+def _pulled(trial: Trial, point: Point) -> Gradients:
+    """The rule's gradients at a neighbour, which is others' too: a rule may change what it is given."""
+    return trial.pull([np.array(u) for u in point.cotangents], [_copied(x) for x in point.inputs])

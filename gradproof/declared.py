@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.domain import SWEEP
 from gradproof.equation import Equation
 from gradproof.sample import ONE_INPUT, SHAPES, VALUES, Sample, is_float
 from gradproof.shapes import LONG, Shapes, draw_sizes
 from gradproof.variation import coincide
-
-SWEEP = 2**20  # where a sample's index stands in the seed of its generator
 
 
 class Declared:

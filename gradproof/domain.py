@@ -28,6 +28,7 @@ BLOCKS = (
     (SIDES * [12, 25, 50, 150]).reshape(-1),
 )
 SWEPT = np.concatenate(BLOCKS)
+SWEEP = 2**20  # where a sample's index stands in the seed of its generator
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.domain import Domain, harden
+from gradproof.domain import SWEEP, Domain, harden
 from gradproof.errors import InputError
 from gradproof.sample import ONE_INPUT, PLANTED, SHAPES, VALUES, Sample, is_float
 from gradproof.shapes import LONG, Shapes, draw_sizes
 from gradproof.variation import above_zero, coincide, freeze, range_of, structure, vary, vary_whole
 
 Array = np.ndarray[Any, Any]
-SWEEP = 2**20  # where a sample's index stands in the seed of its generator
 
 
 class Given:
