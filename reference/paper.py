@@ -7,7 +7,8 @@ the second held fixed, and one step of gradient descent. Everything is float64.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,39 +26,58 @@ TORCH_LINE, JAX_LINE = 0, 1
 _OURS = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 
 
-def torch_answer(setting: str, inputs: Mapping[str, Any], quantity: Quantity) -> Any:
-    """`quantity` at one point, by PyTorch; inputs that are ints are static. Raises KeyError where there is no
-    such value.
+def torch_answers(setting: str, inputs: Mapping[str, Any]) -> Callable[[Quantity], Any]:
+    """Any quantity at one point, by PyTorch: one forward pass for all; inputs that are ints are static. What comes
+    back raises KeyError where there is no such value.
     """
-    values: dict[str, Any] = {
-        name: value if isinstance(value, int) else torch.tensor(np.asarray(value))
+    values = {
+        name: value if isinstance(value, int) else torch.tensor(np.asarray(value), requires_grad=True)
         for name, value in inputs.items()
     }
+    with _one_thread():
+        known = _run(setting, values, TORCH_LINE)
+
+    def answer(quantity: Quantity) -> Any:
+        with _one_thread():
+            return _torch_quantity(known, quantity).detach().numpy()
+
+    return answer
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The samples are tiny: a pool of threads costs more than it computes."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the samples are tiny: a pool of threads costs more than it computes
+    torch.set_num_threads(1)
     try:
-        return _torch_quantity(setting, values, quantity)
+        yield
     finally:
         torch.set_num_threads(threads)
 
 
-def _torch_quantity(setting: str, values: dict[str, Any], quantity: Quantity) -> Any:
+def _torch_quantity(known: dict[str, Any], quantity: Quantity) -> Any:
     of, wrt = quantity
     if of == "step":
         from torch.optim.sgd import sgd
 
-        weights = values[wrt].clone().requires_grad_()
-        (slope,) = torch.autograd.grad(_run(setting, {**values, wrt: weights}, TORCH_LINE)["J"], weights)
-        weights = weights.detach()
+        weights = known[wrt].detach().clone()
         # what torch.optim.SGD calls: the class and torch.func load PyTorch's compiler, which takes a second
         plain = {"momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False, "maximize": False}
-        sgd([weights], [slope], [None], foreach=False, lr=float(values["alpha"]), **plain)
-        return weights.numpy()
-    known = _run(setting, values, TORCH_LINE)
+        slope = _torch_slope(known["J"], known[wrt])
+        sgd([weights], [slope], [None], foreach=False, lr=known["alpha"].item(), **plain)
+        return weights
     if not wrt:
-        return known[of].detach().numpy()
-    jacobian: Any = torch.autograd.functional.jacobian(_downstream(setting, known, of, wrt, TORCH_LINE), known[wrt])
-    return jacobian.detach().numpy()
+        return known[of]
+    rows = [_torch_slope(entry, known[wrt]) for entry in known[of].reshape(-1)]
+    return torch.stack(rows).reshape((*known[of].shape, *known[wrt].shape))
+
+
+def _torch_slope(scalar: Any, wrt: Any) -> Any:
+    """The gradient of one number by a stage of the same run: what is not downstream of the stage is constant."""
+    if not scalar.requires_grad:
+        return torch.zeros_like(wrt)
+    (slope,) = torch.autograd.grad(scalar, wrt, retain_graph=True, allow_unused=True)
+    return torch.zeros_like(wrt) if slope is None else slope
 
 
 def jax_answer(

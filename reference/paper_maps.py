@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
+from operator import add, mul
 from typing import Any
 
 from reference.frameworks import F, jax, jnp, lax, torch
@@ -146,8 +147,8 @@ def maps() -> dict[str, tuple[Stage, ...]]:
     every: dict[str, tuple[Stage, ...]] = {
         "descent": (("D", "W c", _torch_descent, _jax_descent),),
         "graph": (
-            ("G", "A B", torch.mul, jnp.multiply),
-            ("W", "G C", torch.add, jnp.add),
+            ("G", "A B", mul, mul),
+            ("W", "G C", add, add),
             ("J", "W q r", lambda w, q, r: q * w**2 + r * w, lambda w, q, r: q * w**2 + r * w),
         ),
         "one sample": (

@@ -4,7 +4,8 @@ for all claims.
 
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -97,10 +98,14 @@ class Evidence:
     def _sample(self, setting: Setting, inputs: Mapping[str, Any]) -> Sample:
         known: dict[str, Any] = {}
 
+        @cache
+        def answer() -> Callable[[tuple[str, str]], Any]:
+            return self._truths.torch_answers(setting.name, sample.inputs)
+
         def truth(quantity: str) -> Any:
             if quantity not in known:
                 try:
-                    value = np.array(self._truths.torch_answer(setting.name, sample.inputs, parts(quantity)))
+                    value = np.array(answer()(parts(quantity)))
                 except KeyError as error:
                     raise InputError(
                         f"setting {setting.name!r} has no {error.args[0]!r}, which {quantity!r} needs"

@@ -6,6 +6,7 @@ and the versions of what it runs on. SymPy is imported only for what is not know
 
 import hashlib
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -53,11 +54,12 @@ def _assumed(setting: Setting) -> list[Any]:
     return [method, *((name, getattr(setting, name)) for name in names)]
 
 
-def _versions() -> list[str]:
+@cache
+def _versions() -> tuple[str, ...]:
     found = []
     for name in RUNS_ON:
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             found.append(f"no {name}")
-    return found
+    return tuple(found)

@@ -36,8 +36,8 @@ class Setting(Protocol):
 class Truths(Protocol):
     """Two frameworks that know the map's forward pass and nothing of what was printed."""
 
-    def torch_answer(self, setting: str, inputs: Mapping[str, Any], quantity: Quantity) -> Any:
-        """The quantity at one point, as a float64 array."""
+    def torch_answers(self, setting: str, inputs: Mapping[str, Any]) -> Callable[[Quantity], Any]:
+        """Any quantity at one point, as a float64 array."""
 
     def jax_answer(
         self, setting: str, batch: Sequence[Mapping[str, Any]], quantities: Sequence[Quantity]

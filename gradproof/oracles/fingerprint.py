@@ -20,7 +20,10 @@ from typing import Any
 import numpy as np
 
 # packages whose code is told by their version, which is the caller's to put in the key
-TOLD = ("jax", "jaxlib", "numpy", "math", "functools", "operator", "itertools", "typing", "collections", "dataclasses")
+TOLD = frozenset(
+    {"jax", "jaxlib", "numpy", "math", "functools", "operator", "_operator", "itertools", "typing"}
+    | {"collections", "dataclasses"}
+)
 # what makes a function depend on more than it names
 HIDDEN = frozenset(
     {"open", "input", "eval", "exec", "compile", "globals", "locals", "vars", "__import__", "import_module", "id"}

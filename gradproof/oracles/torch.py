@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -105,15 +105,18 @@ def jvp(
     shapes = [np.shape(inputs[position]) for position in wrt]
     given = paired(tangents, shapes, "tangent", single=len(wrt) == 1)
 
-    def along() -> tuple[Value, Value]:
+    def along(still: bool) -> tuple[Value, Value]:
         forward_ad = framework("torch.autograd.forward_ad")
         with _surroundings(torch, inputs), forward_ad.dual_level():
             duals = [_tensor(torch, x) for x in inputs]
-            for position, tangent in zip(wrt, given, strict=True):
-                moved = _tensor(torch, np.asarray(tangent)).to(duals[position].dtype)
+            moved = {k: _tensor(torch, np.asarray(t)).to(duals[k].dtype) for k, t in zip(wrt, given, strict=True)}
+            if still:
+                constants = [k for k, x in enumerate(duals) if k not in moved and isinstance(x, torch.Tensor)]
+                moved |= {k: torch.zeros_like(duals[k]) for k in constants if duals[k].is_floating_point()}
+            for position, tangent in moved.items():
                 with _without_decompositions():
                     dual: Any = forward_ad.make_dual
-                    duals[position] = dual(duals[position], moved)
+                    duals[position] = dual(duals[position], tangent)
             outputs, single = _apply(torch, forward, duals, static)
             pairs = [forward_ad.unpack_dual(out) for out in outputs]
             dots = [torch.zeros_like(out) if dot is None else dot for out, dot in pairs]
@@ -122,11 +125,19 @@ def jvp(
                 _returned([_array(torch, dot) for dot in dots], single),
             )
 
+    if len(wrt) < sum(is_array(x) for x in inputs):
+        # a constant is given a tangent of zeros first: for what torch puts in its place it loads its compiler, two
+        # seconds. Zero times an infinite slope is NaN, and not every operation has a derivative by each argument.
+        with suppress(Exception):
+            found, dots = along(still=True)
+            every = dots if isinstance(dots, tuple) else (dots,)
+            if all(np.isfinite(np.asarray(dot, np.float64)).all() for dot in every):
+                return found, dots
     for attempt in range(2):
         if attempt:
             _load_decompositions()
         try:
-            return along()
+            return along(still=False)
         except (NotImplementedError, RuntimeError) as reason:
             if "forward AD" not in str(reason) and "forward mode AD" not in str(reason):
                 raise
