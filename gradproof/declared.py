@@ -9,7 +9,7 @@ import numpy as np
 
 from gradproof.domain import SWEEP
 from gradproof.equation import Equation
-from gradproof.sample import ONE_INPUT, SHAPES, VALUES, Sample, is_float
+from gradproof.sample import ONE_INPUT, SHAPES, VALUES, Sample, Swept, is_float
 from gradproof.shapes import LONG, Shapes, draw_sizes
 from gradproof.variation import coincide
 
@@ -57,7 +57,7 @@ class Declared:
         if sizes is None:
             return None
         name = None if alone is None else variant.shapes.inputs[alone].name
-        return self.at(index, f"swept {turn}", variant.shapes, sizes, static, "distinct", rng, alone=name)
+        return self.at(index, Swept(turn), variant.shapes, sizes, static, "distinct", rng, alone=name)
 
     def longer(self, index: int) -> Iterator[Sample]:
         """A point for each axis, in which that axis is long."""

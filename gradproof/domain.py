@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.errors import DeclarationError, InputError
+from gradproof.sample import Swept
 
 Array = np.ndarray[Any, Any]
 WORDS = ("real", "positive", "probability", "simplex", "onehot")
@@ -137,7 +138,7 @@ class Domain:
             return plant(rng, x, rng.choice([20.0, 100.0, 1000.0], shape))
         if kind == "moderate":
             return moderate(rng, shape)
-        if kind.startswith("swept"):
+        if isinstance(kind, Swept):
             return np.abs(swept(rng, x, kind))
         return np.abs(full(rng, shape)) + 2.0**-6 if kind == "random" else x
 
@@ -145,7 +146,7 @@ class Domain:
         x = rng.uniform(0.02, 0.98, shape) if kind == "random" else rng.integers(1, 16, shape) / 16
         if kind == "ties":
             return tie(rng, x)
-        if kind.startswith("swept"):
+        if isinstance(kind, Swept):
             return swept(rng, x, kind, inside=True)
         if kind in ("small", "saturated", "extreme"):
             tiny = 2.0 ** -rng.integers(8, 30, shape).astype(np.float64)
@@ -160,13 +161,13 @@ class Domain:
         low, high = self.low, self.high
         width = high - low if self._bounded else 1.0
         near = width * 10.0 ** -rng.uniform(1.5, 9, shape)
-        if self._bounded and kind.startswith("swept"):
+        if self._bounded and isinstance(kind, Swept):
             return low + width * swept(rng, np.full(shape, 0.5), kind, inside=True)
         if self._bounded:
             x = low + width * (rng.random(shape) if kind == "random" else rng.integers(1, 64, shape) / 64)
         elif np.isfinite(low) or np.isfinite(high):
             away = moderate(rng, shape) if kind == "moderate" else np.abs(short(rng, shape))
-            away = np.abs(swept(rng, away, kind)) if kind.startswith("swept") else away
+            away = np.abs(swept(rng, away, kind)) if isinstance(kind, Swept) else away
             x = low + away if np.isfinite(low) else high - away
         else:
             return self._real(rng, shape, kind, sizes)
@@ -232,7 +233,7 @@ def harden(rng: np.random.Generator, x: Array, kind: str, positive: bool = False
     sizes between 2 and 60, where approximations set in; origin: zeros alone, the commonest initialisation; negative and
     edge: one sign, and every stretch of the numbers up to 8, where thresholds of activations lie.
     """
-    if kind.startswith("swept"):
+    if isinstance(kind, Swept):
         return np.abs(swept(rng, x, kind)) if positive else swept(rng, x, kind)
     signs = 1.0 if positive else rng.choice([-1.0, 1.0], x.shape)
     match kind:
@@ -262,15 +263,15 @@ def harden(rng: np.random.Generator, x: Array, kind: str, positive: bool = False
     return np.asarray(x)
 
 
-def swept(rng: np.random.Generator, x: Array, kind: str, inside: bool = False) -> Array:
+def swept(rng: np.random.Generator, x: Array, kind: Swept, inside: bool = False) -> Array:
     """The array with its entries replaced, of a larger one as many as there are values: by those whose turn it is.
 
-    kind: "swept 3" is the fourth turn; `rng` has to be the same at every turn. inside: by as many parts of (0, 1).
+    `rng` has to be the same at every turn. inside: by as many parts of (0, 1).
     """
     starts = np.cumsum([0, *(block.size for block in BLOCKS)])
     order = np.concatenate([k + rng.permutation(b.size) for k, b in zip(starts, BLOCKS, strict=False)])
     x, count = x.copy(), min(x.size, order.size)
-    turn = order[(int(kind.split()[1]) * count + np.arange(count)) % order.size]
+    turn = order[(kind.turn * count + np.arange(count)) % order.size]
     x.reshape(-1)[rng.permutation(x.size)[:count]] = (turn + 0.5) / order.size if inside else SWEPT[turn]
     return x
 

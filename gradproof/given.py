@@ -12,7 +12,7 @@ import numpy as np
 
 from gradproof.domain import SWEEP, Domain, harden
 from gradproof.errors import InputError
-from gradproof.sample import ONE_INPUT, PLANTED, SHAPES, VALUES, Sample, is_float
+from gradproof.sample import ONE_INPUT, PLANTED, SHAPES, VALUES, Sample, Swept, is_float
 from gradproof.shapes import LONG, Shapes, draw_sizes
 from gradproof.variation import above_zero, coincide, freeze, range_of, structure, vary, vary_whole
 
@@ -147,7 +147,7 @@ class Given:
         if not self._open:
             return None
         rng = np.random.default_rng((self.seed, SWEEP))  # the same at every turn, so that no value comes twice
-        point, kind = self.first, f"swept {turn}"
+        point, kind = self.first, Swept(turn)
         wanted = frozenset(range(len(point)) if alone is None else (alone,))
         if self.sampler is not None:
             point = self.own[turn % len(self.own)]

@@ -45,6 +45,17 @@ ONE_INPUT = frozenset({"moderate", "origin"})
 SHAPES = ("distinct", "distinct", "square", "one", "ones", "free", "one", "distinct")
 
 
+class Swept(str):
+    """The kind "swept", of values that are taken in turn, with the turn that it is."""
+
+    turn: int
+
+    def __new__(cls, turn: int) -> Swept:
+        kind = super().__new__(cls, "swept")
+        kind.turn = turn
+        return kind
+
+
 @dataclass(frozen=True)
 class Sample:
     """One point: its values, names and static parameters, and where it comes from."""

@@ -122,7 +122,7 @@ def _two_power(scale: float) -> float:
 
 def range_of(dtype: np.dtype[Any], fresh: Array, kind: str) -> Array:
     """Hard values that float16, whose largest number is exp(11), can work with: a tenth of the size, 1/64 at least."""
-    if dtype != np.float16 or kind.split()[0] not in ("saturated", "extreme", "small", "moderate", "swept"):
+    if dtype != np.float16 or kind not in ("saturated", "extreme", "small", "moderate", "swept"):
         return fresh
     if kind == "moderate":
         return np.where(np.abs(fresh) > 8, fresh / 8, fresh)

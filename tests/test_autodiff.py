@@ -419,4 +419,5 @@ def test_forward_mode_that_torch_has_by_way_of_others_only():
         print(bool(np.abs(along - central).max() < 1e-8), "PYTORCH_JIT" in __import__("os").environ)
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False)
-    assert (done.stdout.split(), done.returncode) == (["True", "True", "False", "False", "False", "True", "False"], 0), done.stderr
+    told = ["True", "True", "False", "False", "False", "True", "False"]
+    assert (done.stdout.split(), done.returncode) == (told, 0), done.stderr
