@@ -55,9 +55,15 @@ class Formats:
         return name in self._files
 
     def write(self, outcome: Outcome) -> None:
-        """Render and write each file, one after the other: what is written stays, whatever happens to the next."""
+        """Render and write each file; one that cannot be written keeps none of the others from it, and is told last."""
+        failed: InputError | None = None
         for name, file in self._files.items():
-            file.write(self._render[name](outcome))
+            try:
+                file.write(self._render[name](outcome))
+            except InputError as error:
+                failed = failed or error
+        if failed:
+            raise failed
 
 
 def _render(name: str):  # type: ignore[no-untyped-def]  # a module's function, seen by nobody else
