@@ -3,25 +3,30 @@
     0  everything agrees, or is a valid subgradient       4  nothing wrong, but something undecided
     1  something differs, is missing or raised            5  nothing was selected
     2  usage, a bad file, an absent framework             130  interrupted
-    3  our own fault
+    3  our own fault                                      141 the reader left (`| head`) before the end
 
 A command is a module of `gradproof.commands` with a click command named `command`; the folder is walked, so
 a new file is a new command. These modules import what is large inside the function, so that `--help`
 answers at once.
 """
 
+import difflib
+import errno
 import importlib
 import pkgutil
-import sys
 import traceback
 from typing import Any
 
 import click
 
 from gradproof import commands
-from gradproof.errors import GradproofError
+from gradproof.errors import GradproofError, InputError
+from gradproof.interrupt import heard
+from gradproof.screen import nobody_reads
 
 ISSUES = "please report it, with the lines above"
+READER_LEFT = 141  # what a shell gives a program that SIGPIPE ends
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Commands(click.Group):
@@ -35,6 +40,26 @@ class Commands(click.Group):
             return None
         found: click.Command = importlib.import_module(f"gradproof.commands.{cmd_name}").command
         return found
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name = args[0]
+        near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+        if near and not name.startswith("-") and name not in self.list_commands(ctx):
+            ctx.fail(f"No such command {name!r}, did you mean {near[0]}?")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As ever; where stdout takes no more, this is said in a line, or the reader has left."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            nobody_reads()
+            return READER_LEFT
+        except OSError as error:
+            if error.errno in NO_ROOM and error.filename is None:
+                said = f"the output cannot be written: {error.strerror}; make room, or send it elsewhere"
+                raise InputError(said) from None
+            raise
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -61,7 +86,8 @@ def gradproof() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line `arguments` (default: the process's own) and return its exit code."""
     try:
-        code: Any = gradproof.main(arguments, prog_name="gradproof", standalone_mode=False)
+        with heard():
+            code: Any = gradproof.main(arguments, prog_name="gradproof", standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("gradproof: interrupted", err=True)
         return 130
@@ -77,9 +103,6 @@ def run(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         click.echo("gradproof: interrupted", err=True)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has left (`| head`): nothing more to say, and nobody to say it to
-        return 0
     except Exception as error:
         traceback.print_exc()
         click.echo(f"gradproof: internal error: {type(error).__name__}: {error}; {ISSUES}", err=True)
@@ -92,8 +115,3 @@ def _one_line(error: click.ClickException) -> str:
     path = context.command_path if context is not None else "gradproof"
     message = " ".join(error.format_message().split())
     return f"{message} See '{path} --help'."
-
-
-def main() -> None:
-    """Entry point of the console script."""
-    sys.exit(run())

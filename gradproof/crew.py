@@ -17,6 +17,7 @@ from typing import Any
 
 from gradproof.config import Project, find_project
 from gradproof.equation import Equation
+from gradproof.interrupt import blocked
 from gradproof.oracles.compilation import use_cache
 from gradproof.verdict import Result
 
@@ -39,7 +40,7 @@ def crew(root: Path, workers: int, options: Mapping[str, Any], cache: bool = Tru
 
     options: of `check`; cache: whether compiled programs are kept.
     """
-    with _one_thread():
+    with _one_thread(), blocked():
         pool = multiprocessing.get_context("spawn").Pool(workers, _begin, (cache,))
     try:
         yield lambda name: pool.apply_async(_check, (str(root), name, dict(options)))
@@ -71,23 +72,30 @@ def share(
             equation = left.pop(0)
             out[equation.name] = hand(equation.name)
 
-    hand_out()
-    if meanwhile is not None:
-        meanwhile()
-    while left or out:
-        hand_out()
-        if left:
-            equation = left.pop()
-            done(equation.name, own(equation), True)
-        elif out:
-            next(iter(out.values())).wait(0.05)
+    def collect() -> None:
         for name in [name for name, answer in out.items() if answer.ready()]:
             done(name, out.pop(name).get(), False)
+
+    try:
+        hand_out()
+        if meanwhile is not None:
+            meanwhile()
+        while left or out:
+            hand_out()
+            if left:
+                equation = left.pop()
+                done(equation.name, own(equation), True)
+            elif out:
+                next(iter(out.values())).wait(0.05)
+            collect()
+    except KeyboardInterrupt:
+        collect()  # what the workers have done by now is done
+        raise
 
 
 def _begin(cache: bool) -> None:
     """What a worker does first. Ctrl-C is the parent's to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # blocked as well, but not on Windows
     if not cache:
         use_cache(None)
 

@@ -1,5 +1,6 @@
 """Lines to stdout: plain text for a program, coloured on a terminal (unless NO_COLOR is set)."""
 
+import os
 import sys
 from collections.abc import Iterable
 
@@ -9,7 +10,21 @@ Line = tuple[str, str]  # text and colour; "" leaves it as it is
 
 
 def show(lines: Iterable[Line]) -> None:
-    """Print the lines; each may hold line breaks."""
+    """Print the lines; each may hold line breaks. A reader that has left (`| head`) ends nothing but the printing."""
+    try:
+        _show(lines)
+    except BrokenPipeError:
+        nobody_reads()
+
+
+def nobody_reads() -> None:
+    """Stdout goes nowhere from here on, so that neither a later line nor the flush at the end stumbles."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _show(lines: Iterable[Line]) -> None:
     if not sys.stdout.isatty():
         for text, _ in lines:
             click.echo(text)

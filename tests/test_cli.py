@@ -191,10 +191,49 @@ def test_python_m_is_the_console_script():
 
 
 def test_a_reader_that_left_is_no_error():
-    code = "import sys; from gradproof.cli import main; sys.argv = ['gradproof', 'report', '--help']; main()"
+    code = "import sys; from gradproof.__main__ import main; sys.argv = ['gradproof', 'report', '--help']; main()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         process.stdout.close()
         said = process.stderr.read()
     assert b"Traceback" not in said
+
+
+def test_a_reader_that_leaves_keeps_no_file_and_no_verdict_from_anybody(project):
+    spoil(project)
+    code = f"import sys; from gradproof.cli import run; sys.exit(run({['report', *QUICK, '--json', 'out.json']!r}))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (1, b"")
+    assert json.loads(Path("out.json").read_text(encoding="utf-8"))["complete"] is True
+
+
+def test_a_command_that_nobody_reads_any_more_ends_without_a_verdict(capfd, project, monkeypatch):
+    def left(*a, **k):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("gradproof.cli.nobody_reads", lambda: None)
+    monkeypatch.setattr("gradproof.run.check_all", left)
+    assert run(["report"]) == 141
+    assert capfd.readouterr().err == ""
+
+
+def test_stdout_on_a_full_disk_is_one_line_and_the_files_are_written(project):
+    code = f"import sys; from gradproof.cli import run; sys.exit(run({['report', *QUICK, '--json', 'out.json']!r}))"
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "gradproof: the output cannot be written: No space left on device; make room, or send it elsewhere\n"
+    )
+    assert Path("out.json").exists()
+
+
+@pytest.mark.parametrize(("name", "near"), [("repot", "report"), ("chek", "check"), ("mutant", "mutants")])
+def test_a_misspelt_command_has_its_neighbour_named(capsys, name, near):
+    assert run([name]) == 2
+    assert f"No such command '{name}', did you mean {near}?" in one_line(capsys)

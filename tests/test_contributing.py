@@ -131,7 +131,7 @@ def test_the_install_makes_the_copy_what_is_imported(copy, tmp_path):
     alone = [sys.executable, "-I", "-S", "-c", code]
     found, entries = subprocess.run(alone, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.splitlines()
     assert found == str(copy / "gradproof" / "__init__.py")
-    assert set(entries.split()) == {"gradproof.cli:main", "gradproof.pytest_plugin"}
+    assert set(entries.split()) == {"gradproof.__main__:main", "gradproof.pytest_plugin"}
 
 
 def test_the_commands_of_gradproof_answer_as_the_page_says(extended, ask):

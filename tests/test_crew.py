@@ -65,6 +65,21 @@ def test_workers_take_the_longest_and_this_process_the_shortest():
     }
 
 
+def test_ctrl_c_keeps_what_the_workers_have_done():
+    def interrupted():
+        raise KeyboardInterrupt
+
+    class Done(Waiting):
+        def ready(self):
+            return True
+
+    found = {}
+    chosen = [PROJECT.equations[name] for name in ("sigmoid", "cnn_softmax", "relu")]
+    with pytest.raises(KeyboardInterrupt):
+        crew.share(chosen, Done, 1, lambda e: "ours", lambda name, *rest: found.update({name: rest}), interrupted)
+    assert found == {"cnn_softmax": ("theirs", False), "sigmoid": ("theirs", False)}
+
+
 def test_what_a_worker_raises_is_raised_here():
     with pytest.raises(ValueError, match="the worker's own"):
         crew.share(CHOSEN[1:2], Waiting, 1, lambda equation: "ours", lambda *told: None)

@@ -80,6 +80,7 @@ def command(
     from gradproof.claims.load import load
     from gradproof.config import find_project
     from gradproof.formats import Formats
+    from gradproof.interrupt import later
     from gradproof.oracles.compilation import use_cache
     from gradproof.outcome import Outcome
     from gradproof.screen import show
@@ -123,16 +124,18 @@ def command(
             versions=run.versions(),
             command=_again(equations, seed, examples, oracles, keyword, first_failure),
         )
-        show(report.body(done.results, by_name, quiet))
         for paper, findings in judged:
             outcome = _with_claims(outcome, paper, findings)
         if "html" in formats and not outcome.interrupted:
             outcome = _with_pictures(outcome, quiet)
-        formats.write(outcome)
-    folder, versions = str(project.folder), outcome.versions
-    lines = report.closing(outcome.summary, folder, outcome.seconds, versions, seed, outcome.said)
-    show((line, "") for line in lines)
-    github.announce(outcome)
+        folder, versions = str(project.folder), outcome.versions
+        lines = report.closing(outcome.summary, folder, outcome.seconds, versions, seed, outcome.said)
+        with later():
+            try:
+                formats.write(outcome)
+            finally:  # neither keeps the other from what was found
+                show([*report.body(done.results, by_name, quiet), *((line, "") for line in lines)])
+            github.announce(outcome)
     if outcome.interrupted:
         click.echo(f"gradproof: {outcome.stopped}", err=True)
         return 130

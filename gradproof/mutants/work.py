@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gradproof.errors import GradproofError, InputError
+from gradproof.interrupt import blocked
 
 # seconds after which the parent gives a mutant up: long, as other processes may have the cores
 PATIENCE = 300.0 if hasattr(signal, "setitimer") else 90.0
@@ -89,7 +90,7 @@ def _start(start: Path, seed: int, examples: int) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, str(start), seed, examples), daemon=True)
-    with _one_thread():
+    with _one_thread(), blocked():
         process.start()
     theirs.close()
     return _Worker(process, ours)
@@ -166,7 +167,7 @@ def _lost(worker: _Worker, why: str) -> Answer | None:
 
 def _serve(link: Connection, start: str, seed: int, examples: int) -> None:
     """A worker: mutants by their numbers in, verdicts out, until the link closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business; blocked but on Windows
     with suppress(EOFError, OSError):
         session = None
         while True:
