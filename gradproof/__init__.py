@@ -1,9 +1,13 @@
 """Gradproof tells whether a hand-written derivative is right, how sure that is, and if it is wrong, where and why."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from importlib import import_module
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than all the rest before Ctrl-C is answered
 if TYPE_CHECKING:
+    from typing import Any
+
     from gradproof.causes import CAUSES
     from gradproof.checking import (
         assert_grad,
