@@ -11,7 +11,6 @@ gradproof.check_layer(forward, backward, inputs)            forward -> (out, cac
 from __future__ import annotations
 
 import inspect
-import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -29,6 +28,7 @@ from gradproof.explain import conclude
 from gradproof.given import Given
 from gradproof.judge import bench_for, examine, prepare
 from gradproof.layer import Layer
+from gradproof.pasted import called, imports, name_of
 from gradproof.pushforward import as_vjp
 from gradproof.sample import Sample, is_float
 from gradproof.subject import Subject, parameter_names
@@ -62,8 +62,8 @@ def check_vjp(
 
     Raises InputError (a ValueError) for the caller's own mistakes.
     """
-    subject = Subject(_name(vjp), forward, vjp, _references(torch, jax))
-    subject.replay = _imports(vjp) + subject.replay
+    subject = Subject(name_of(vjp), forward, vjp, _references(torch, jax))
+    subject.replay = imports(vjp) + subject.replay
     return _check_given(subject, inputs, shapes, domain, constant, strict, subgradient, examples, seed)
 
 
@@ -89,7 +89,7 @@ def check_grad(f: Callable[..., Any], grad: Callable[..., Any], inputs: Inputs, 
         return _scaled(grad(*x), cotangent)
 
     value.__signature__ = _signature(f)  # type: ignore[attr-defined]  # so that a dict of gradients is read by the names of f
-    return _from_options(_name(grad), value, rule, inputs, options, replay=_imports(grad) + "{name}({arguments})")
+    return _from_options(name_of(grad), value, rule, inputs, options, replay=imports(grad) + "{name}({arguments})")
 
 
 def assert_grad(f: Callable[..., Any], grad: Callable[..., Any], inputs: Inputs, **options: Any) -> None:
@@ -107,9 +107,9 @@ def check_layer(forward: Callable[..., Any], backward: Callable[..., Any], input
         return layer.value(*x)
 
     value.__signature__ = _signature(forward)  # type: ignore[attr-defined]  # as in check_grad
-    called = f"{_name(forward)}({{arguments}})[1]"
-    replay = _imports(backward, forward) + "{name}(cotangent, " + called + ")"
-    return _from_options(_name(backward), value, layer.rule, inputs, options, replay=replay, notes=layer.notes)
+    called = f"{name_of(forward)}({{arguments}})[1]"
+    replay = imports(backward, forward) + "{name}(cotangent, " + called + ")"
+    return _from_options(name_of(backward), value, layer.rule, inputs, options, replay=replay, notes=layer.notes)
 
 
 def assert_layer(forward: Callable[..., Any], backward: Callable[..., Any], inputs: Inputs, **options: Any) -> None:
@@ -124,8 +124,8 @@ def check_jvp(forward: Callable[..., Any], jvp: Callable[..., Any], inputs: Inpu
     tangents: a tuple with an entry for each differentiated input, or the bare array where there is one.
     """
     tangents = "tangents = tuple(np.ones_like(x) for x in ({differentiated},))\n"
-    replay = _imports(jvp) + tangents + "{name}(tangents if len(tangents) > 1 else tangents[0], {arguments})"
-    return _from_options(_name(jvp), forward, None, inputs, options, jvp, replay)
+    replay = imports(jvp) + tangents + "{name}(tangents if len(tangents) > 1 else tangents[0], {arguments})"
+    return _from_options(name_of(jvp), forward, None, inputs, options, jvp, replay)
 
 
 def assert_jvp(forward: Callable[..., Any], jvp: Callable[..., Any], inputs: Inputs, **options: Any) -> None:
@@ -160,8 +160,8 @@ def check(
     subject.rule = partial(_declared_rule, equation)
     subject.references = dict(references or {})
     back, front = equation.backward, equation.forward
-    pulled, made = (_name(f) if _imports(f) else role for f, role in ((back, "backward"), (front, "forward")))
-    subject.replay = _imports(back, front) + pulled + "(cotangent, " + made + "({arguments}), {arguments})"
+    pulled, made = called(back, "backward"), called(front, "forward")
+    subject.replay = imports(back, front) + pulled + "(cotangent, " + made + "({arguments}), {arguments})"
     settings = Settings(True, subgradient, wanted, judge_value=True, explain=explain)
     return _run(subject, Declared(equation, seed, dtype), settings, examples, seed)
 
@@ -402,24 +402,6 @@ def _kind(x: Any) -> str:
 
 def _home(x: Any) -> str:
     return type(x).__module__
-
-
-def _imports(*functions: Any) -> str:
-    """The lines that import what a replay calls, of functions that another program can import by these names."""
-    homes: dict[str, list[str]] = {}
-    for function in functions:
-        module, name = str(getattr(function, "__module__", "")), _name(function)
-        # what stands in the program itself, or in a file that was read by path, nobody else can import
-        known = getattr(sys.modules.get(module), name, None) is function
-        if known and not module.startswith(("__main__", "gradproof_declaration_", "builtins")):
-            homes.setdefault(module, []).append(name)
-    return "".join(f"from {module} import {', '.join(sorted(names))}\n" for module, names in homes.items())
-
-
-def _name(rule: Any) -> str:
-    while isinstance(rule, partial):
-        rule = rule.func
-    return str(getattr(rule, "__name__", type(rule).__name__))
 
 
 def _signature(f: Callable[..., Any]) -> Any:

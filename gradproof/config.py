@@ -25,6 +25,7 @@ from gradproof.errors import GradproofError, InputError, MissingFramework
 
 PAPER = ("derivs",)  # by name: the engine imports none of it
 PAPER_REFERENCES = ("reference",)
+BY_PATH = "gradproof_declaration_"  # how a module's name begins that was read from a file, not imported
 # The paper's numbers: it has no (6), (56), (57), and three of them label two displays.
 _TWICE = {20: ("20-relu", "20-softmax"), 28: ("28-cases", "28-matrix"), 35: ("35", "35-duplicate")}
 PAPER_NUMBERS = tuple(
@@ -192,7 +193,7 @@ def _import(name: str) -> ModuleType:
 
 def import_file(path: Path) -> ModuleType:
     digest = hashlib.sha1(str(path).encode(), usedforsecurity=False).hexdigest()[:12]
-    name = f"gradproof_declaration_{digest}.{path.stem}"  # an equation is called as the last part says
+    name = f"{BY_PATH}{digest}.{path.stem}"  # an equation is called as the last part says
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path} is not a Python file; name .py files in [tool.gradproof] declarations")

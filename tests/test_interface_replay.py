@@ -10,6 +10,7 @@ import pytest
 
 import gradproof
 from gradproof import Equation
+from gradproof.config import import_file
 
 X = np.array([[0.5, -1.25, 2.0], [1.5, 0.75, -0.375]])
 W = np.array([1.25, 0.5, -2.5])
@@ -135,6 +136,35 @@ def test_the_lines_of_a_declaration_run_when_pasted():
     result = gradproof.check(equation, examples=6)
     assert result.refused
     exec(compile(result.reproduce, "reproduce", "exec"), {"forward": forward, "backward": backward})
+
+
+def test_the_lines_of_a_declaration_in_a_file_run_when_pasted_into_another_program(tmp_path, monkeypatch):
+    source = """
+import numpy as np
+from gradproof import Equation
+
+def forward(x):
+    return x**2
+
+def backward(z_bar, z, x):
+    return {"x": z_bar * x}
+
+EQUATION = Equation(forward=forward, backward=backward, shapes="x: n -> z: n")
+"""
+    file = tmp_path / "a {folder}" / "square.py"
+    file.parent.mkdir()
+    (tmp_path / "other").mkdir()
+    file.write_text(source, encoding="utf-8")
+    seen = {tmp_path: "a {folder}/square.py", file.parent: "square.py", tmp_path / "other": str(file)}
+    for folder, shown in seen.items():
+        monkeypatch.chdir(folder)
+        result = gradproof.check(import_file(file).EQUATION, examples=4)
+        assert result.refused
+        assert f"square_py = run_path('{shown}')" in result.reproduce
+        exec(compile(result.reproduce, "reproduce", "exec"), {})
+        said = "\n".join([*result.reproduce.splitlines()[:-1], f"print({result.reproduce.splitlines()[-1]})"])
+        done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 # ---- the stranger's road ---------------------------------------------------------------------------------------------
