@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -64,6 +64,8 @@ def check_vjp(
     """
     subject = Subject(name_of(vjp), forward, vjp, _references(torch, jax))
     subject.replay = imports(vjp) + subject.replay
+    if isinstance(inputs, tuple):
+        _takes("vjp", vjp, ("cotangent", *(f"input {k}" for k in range(len(inputs)))))
     return _check_given(subject, inputs, shapes, domain, constant, strict, subgradient, examples, seed)
 
 
@@ -196,15 +198,14 @@ def _check_given(
         inputs, lambda count: parameter_names(subject.forward, count), seed, _listed(constant), domain, shapes
     )
     _point(source.first)
+    _takes("forward", subject.forward, source.names)
     own = parameter_names(subject.forward, len(source.first))
     subject.aliases = dict(zip(own, source.names, strict=True))
     if not source.wrt:
         kinds = ", ".join(f"{n}: {_kind(x)}" for n, x in zip(source.names, source.first, strict=True))
-        remedy = "give at least one float array that constant= does not name"
-        home = next((f for f in ("torch", "jax") if any(_home(x).startswith(f) for x in source.first)), "")
-        if home:
-            remedy = f"give NumPy arrays, or use check_{home} for a function of {home}"
-        raise InputError(f"no input is differentiated ({kinds}); {remedy}")
+        raise InputError(
+            f"no input is differentiated ({kinds}); give at least one float array that constant= does not name"
+        )
     return _run(subject, source, Settings(strict, subgradient), examples, seed)
 
 
@@ -320,6 +321,10 @@ def _point(inputs: Any) -> None:
             raise InputError(
                 f"input {k} is complex; gradproof judges real derivatives: split it into real and imaginary part"
             )
+        if hasattr(x, "__array__") and not isinstance(x, np.ndarray | np.generic):
+            home = next((f for f in ("torch", "jax") if type(x).__module__.startswith(f)), "")
+            other = f", or use check_{home} for a function of {home}" if home else ", such as np.asarray(x)"
+            raise InputError(f"input {k} is a {type(x).__name__}; give NumPy arrays{other}")
         if isinstance(x, np.ndarray) and x.dtype == object:
             raise InputError(f"input {k} is an object array; give a float array (x.astype(float))")
         if is_float(x) and not np.isfinite(np.asarray(x, np.float64)).all():
@@ -329,6 +334,23 @@ def _point(inputs: Any) -> None:
 def _whole(option: str, value: Any, least: int) -> None:
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
         raise InputError(f"{option}={value!r}; expected a whole number of at least {least}")
+
+
+def _takes(role: str, function: Any, given: Sequence[str]) -> None:
+    """Raise InputError where a function cannot be called with so many arguments."""
+    if hasattr(function, "__signature__"):  # one of ours, which names what it stands for
+        return
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # no function, or one in C
+        return
+    try:
+        signature.bind(*given)
+    except TypeError as error:
+        raise InputError(
+            f"{role} takes {signature}, and is called with ({', '.join(given)}): {error}; give it these, and bind what "
+            "else it needs with functools.partial"
+        ) from None
 
 
 def _callable(subject: Subject) -> None:
@@ -393,15 +415,15 @@ def _oracles(names: Sequence[str] | None) -> frozenset[str] | None:
 
 
 def _listed(constant: Any) -> Sequence[str | int]:
-    return (constant,) if isinstance(constant, str | int) else tuple(constant)
+    if constant is None or isinstance(constant, str | int):
+        return () if constant is None else (constant,)
+    if not isinstance(constant, Iterable):
+        raise InputError(f"constant={constant!r}; expected names of inputs, or their numbers from 0")
+    return tuple(constant)
 
 
 def _kind(x: Any) -> str:
     return f"{x.dtype} array" if isinstance(x, np.ndarray) else type(x).__name__
-
-
-def _home(x: Any) -> str:
-    return type(x).__module__
 
 
 def _signature(f: Callable[..., Any]) -> Any:

@@ -25,6 +25,7 @@ from gradproof.errors import GradproofError, InputError, MissingFramework
 
 PAPER = ("derivs",)  # by name: the engine imports none of it
 PAPER_REFERENCES = ("reference",)
+KEYS = ("declarations", "references")
 BY_PATH = "gradproof_declaration_"  # how a module's name begins that was read from a file, not imported
 # The paper's numbers: it has no (6), (56), (57), and three of them label two displays.
 _TWICE = {20: ("20-relu", "20-softmax"), 28: ("28-cases", "28-matrix"), 35: ("35", "35-duplicate")}
@@ -107,6 +108,8 @@ def _table(file: Path) -> dict[str, Any] | None:
     table = tool.get("gradproof")
     if table is not None and not isinstance(table, dict):
         raise InputError(f"{file}: tool.gradproof is {table!r}, expected a table [tool.gradproof]")
+    if unknown := sorted(set(table or {}) - set(KEYS)):
+        raise InputError(f"{file}: [tool.gradproof] has no {unknown[0]!r}; expected {' and '.join(KEYS)}")
     return table
 
 
@@ -162,9 +165,16 @@ def _load(
 def _modules(root: Path, name: str) -> list[ModuleType]:
     """The modules of a package, itself first, or of the files that a glob finds."""
     if any(mark in name for mark in "*?[/") or name.endswith(".py"):
-        found = sorted(path for path in root.glob(name) if path.is_file())
+        try:
+            found = sorted(path for path in root.glob(name) if path.is_file())
+        except (ValueError, NotImplementedError) as error:  # "a**", or a path from the root of the disk
+            said = f"[tool.gradproof] of {root} names {name!r}, which is no glob from that folder: {error}"
+            raise InputError(f'{said}; expected one such as "mylayers/*.py"') from None
         if not found:
-            raise InputError(f"[tool.gradproof] of {root} names {name!r}, and no file there is called so")
+            raise InputError(
+                f"[tool.gradproof] of {root} names {name!r}, and no file there is called so; put the glob right, or "
+                "leave it out"
+            )
         return [import_file(path) for path in found]
     top = _import(name)
     inner = pkgutil.walk_packages(getattr(top, "__path__", []), prefix=f"{name}.", onerror=_import)

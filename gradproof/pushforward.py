@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.errors import InputError
 from gradproof.oracles.contract import same
 from gradproof.sample import is_float
 from gradproof.subject import Array, Fault, outputs, parameter_names
@@ -32,7 +33,12 @@ def as_vjp(forward: Callable[..., Any], jvp: Any, constant: Sequence[str | int])
 
         def push(tangents: list[Array]) -> list[Array]:
             kept = [np.array(t) for t in tangents]
-            got = outputs(jvp(tangents[0] if len(wrt) == 1 else tuple(tangents), *inputs))[0]
+            answer = jvp(tangents[0] if len(wrt) == 1 else tuple(tangents), *inputs)
+            try:
+                got = outputs(answer)[0]
+            except InputError:
+                said = f"the jvp returned a {type(answer).__name__}; expected the tangent of the output, or a tuple"
+                raise Fault("type", said) from None
             if any(a.tobytes() != b.tobytes() for a, b in zip(kept, tangents, strict=True)):
                 raise Fault("mutated", "the jvp changed its tangent")
             if len(got) != len(values):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from gradproof.equation import Equation
 from gradproof.rows import EPSILON, ORACLES, Cell, Row, rows
-from gradproof.screen import Line
+from gradproof.screen import Line, counted
 from gradproof.verdict import WORDS, Result
 
 WIDTH = 80
@@ -178,7 +178,8 @@ def closing(
         or "nothing checked"
     )
     lines = textwrap.wrap(
-        f"{summary.equations} equations, {summary.gradients} gradients, {summary.checks} checks "
+        f"{counted(summary.equations, 'equation')}, {counted(summary.gradients, 'gradient')}, "
+        f"{counted(summary.checks, 'check')} "
         f"in {seconds:.0f} s: {words}.",
         WIDTH,
     )

@@ -17,6 +17,11 @@ def show(lines: Iterable[Line]) -> None:
         nobody_reads()
 
 
+def counted(number: int, word: str) -> str:
+    """1 equation, 2 equations."""
+    return f"{number} {word}{'s' * (number != 1)}"
+
+
 def nobody_reads() -> None:
     """Stdout goes nowhere from here on, so that neither a later line nor the flush at the end stumbles."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

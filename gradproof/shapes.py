@@ -147,7 +147,7 @@ class Shapes:
             if len(shape) != len(slot.axes):
                 raise InputError(
                     f"input {slot.name!r} has shape {shape}; the shape string {self.text!r} gives it "
-                    f"{len(slot.axes)} axes ('{slot}')"
+                    f"{len(slot.axes)} ax{'i' if len(slot.axes) == 1 else 'e'}s ('{slot}')"
                 )
             for axis, n in zip(slot.axes, shape, strict=True):
                 if axis.symbol and axis.text not in sizes:

@@ -124,6 +124,9 @@ def test_bad_input_is_one_line_with_a_remedy(project, capsys, arguments, code, s
     ("[tool.gradproof]\n", "names no declarations"),
     ("[tool.gradproof]\ndeclarations = 'vjps'\n", "expected a list"),
     ("[tool.gradproof]\ndeclarations = ['none/*.py']\n", "no file there is called so"),
+    ("[tool.gradproof]\ndeclarations = ['/vjps/*.py']\n", "is no glob from that folder"),
+    ("[tool.gradproof]\ndeclarations = ['vjps**/*.py']\n", "is no glob from that folder"),
+    ("[tool.gradproof]\ndeclarations = ['vjps/*.py']\nreference = ['r.py']\n", "has no 'reference'; expected decl"),
     ("[tool.gradproof]\ndeclarations = ['no_such_package']\n", "no package 'no_such_package'"),
     ("[tool.gradproof]\ndeclarations = ['vjps']\nreferences = ['vjps/stretch.py']\n", "has no REFERENCES"),
 ])  # fmt: skip

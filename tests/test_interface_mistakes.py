@@ -46,6 +46,13 @@ def fickle():
     return lambda rng: (X + next(count),)
 
 
+class Tensor:
+    """An array of somebody else's."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(X)
+
+
 MISTAKES = {
     "no float input": (
         sine,
@@ -133,6 +140,15 @@ MISTAKES = {
         {"constant": "y"},
         "constant='y' names no input; the inputs are x (or their numbers from 0)",
     ),
+    "constant half": (sine, (X,), {"constant": 0.5}, "constant=0.5; expected names of inputs, or their numbers from 0"),
+    "a tensor beside an array": (
+        scale,
+        (Tensor(), W),
+        {},
+        "input 0 is a Tensor; give NumPy arrays, such as np.asarray(x)",
+    ),
+    "too many inputs": (sine, (X, W), {}, "forward takes (x), and is called with ("),
+    "a keyword is needed": (lambda x, *, p: x**p, (X,), {}, "missing a required argument: 'p'; give it these"),
     "constant number": (sine, (X,), {"constant": 3}, "constant=3 names no input"),
     "domain unknown": (
         sine,
@@ -150,7 +166,7 @@ MISTAKES = {
     ),
     "domain kind": (sine, (X,), {"domain": 3}, "domain"),
     "shapes arrow": (sine, (X,), {"shapes": "x: n d"}, "expected one '->' between inputs and outputs"),
-    "shapes axes": (sine, (X,), {"shapes": "x: n -> z: n"}, "gives it 1 axes"),
+    "shapes axes": (sine, (X,), {"shapes": "x: n -> z: n"}, "gives it 1 axis ('x: n')"),
     "shapes count": (
         sine,
         (X,),
@@ -182,6 +198,21 @@ def test_the_callers_own_mistake_is_said_in_one_line(kind):
         gradproof.check_vjp(forward, lambda u, *x: u, inputs, **{"examples": 4, **options})
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_vjp_that_does_not_take_the_cotangent_and_the_inputs_is_told():
+    with pytest.raises(InputError, match=r"vjp takes \(x\), and is called with \(cotangent, input 0\): too many"):
+        gradproof.check_vjp(sine, sine, (X,))
+
+
+def test_no_constant_is_none():
+    assert gradproof.check_vjp(sine, sine_vjp, (X,), constant=None, examples=4).ok
+
+
+def test_a_jvp_that_returns_nothing_is_no_fault_of_the_forward():
+    result = gradproof.check_jvp(sine, lambda t, x: None, (X,), examples=4)
+    assert result.word == "error"
+    assert "the jvp returned a NoneType; expected the tangent of the output, or a tuple" in str(result)
 
 
 def test_a_rule_that_is_no_function_and_an_unknown_option_are_told():

@@ -96,7 +96,7 @@ def test_ctrl_c_while_the_files_are_written_lets_them_be_written(tmp_path, monke
     assert (tmp_path / "r.json").read_text(encoding="utf-8") == "json of 1"
     said = capsys.readouterr()
     assert said.err.strip() == "gradproof: interrupted"
-    assert "1 equations, 1 gradients" in said.out
+    assert "1 equation, 1 gradient, " in said.out
 
 
 def test_ctrl_c_while_the_program_is_read_shows_no_traceback():

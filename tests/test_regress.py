@@ -89,7 +89,7 @@ def told(capsys, arguments, code=2):
 def test_it_prints_the_folder_uses_the_baseline_s_run_and_finds_nothing_worse(accepted, capsys):
     text = said(capsys, ["regress"], 0)
     assert f"Judging {accepted / 'vjps'} against {accepted / 'baseline.json'}" in text
-    assert "Mutation scores: not measured in this run" in text
+    assert "Mutation scores" not in text  # there are none in the baseline
     assert "compared: nothing got worse." in text
     assert said(capsys, ["regress", "-q"], 0) == ""
 
@@ -289,7 +289,7 @@ def test_scores_of_another_text_are_none(accepted, capsys):
     scores(accepted, 10, 10)
     spoil(accepted, "z_bar * c * 1")
     assert "are of no source as it stands" in told(capsys, ["regress", "--mutants", "mutants.json"])
-    assert "Mutation scores: not measured in this run" in said(capsys, ["regress"], 0)
+    assert "Mutation scores" not in said(capsys, ["regress"], 0)
 
 
 # ---- a project that has tests that use the plug-in, and no declarations
@@ -381,4 +381,4 @@ def test_the_committed_baseline_is_readable_and_of_every_equation_and_claim():
 
 def test_some_equations_and_claims_of_the_paper_are_as_they_were(capsys):
     text = said(capsys, ["regress", "relu", "dense", "eq-9"], 0)
-    assert "of 2 equations, 2 costs and 1 claims compared: nothing got worse." in text
+    assert "of 2 equations, 2 costs and 1 claim compared: nothing got worse." in text

@@ -58,6 +58,7 @@ def command(
     """
     from gradproof import baseline
     from gradproof.found import find
+    from gradproof.screen import counted
     from gradproof.today import measure, mutation_scores, select_here
 
     found = find()
@@ -82,12 +83,12 @@ def command(
         return 130
     _accepted(was, now)
     if not quiet:
-        lines = f"{len(now.entries)} lines of {len(now.equations)} equations"
-        lines += f", {len(now.costs)} costs" if now.costs else ""
-        lines += f" and {len(now.claims)} claims" if now.claims else ""
-        told = f"{count} regression{'s' * (count != 1)}"
+        lines = f"{counted(len(now.entries), 'line')} of {counted(len(now.equations), 'equation')}"
+        lines += f", {counted(len(now.costs), 'cost')}" if now.costs else ""
+        lines += f" and {counted(len(now.claims), 'claim')}" if now.claims else ""
+        told = counted(count, "regression")
         measure_them = "not measured in this run (gradproof mutants --json mutants.json)"
-        if found.project is not None:
+        if scores or was.mutants:
             click.echo(f"Mutation scores: {f'{len(scores)} compared' if scores else measure_them}.")
         click.echo(f"{lines} compared: {told if count else 'nothing got worse'}.")
     return 1 if count else 0

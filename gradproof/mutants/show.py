@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gradproof.mutants.faults import Mutant
 from gradproof.mutants.score import Outcome, Score
-from gradproof.screen import Line
+from gradproof.screen import Line, counted
 
 WIDTH = 100
 
@@ -53,7 +53,7 @@ def closing(scores: Sequence[Score], seconds: float, seed: int) -> Iterator[Line
     killed, of = sum(s.killed for s in scores), sum(s.of for s in scores)
     equivalent, unreached = (sum(s.count(word) for s in scores) for word in ("equivalent", "unreached"))
     yield "", ""
-    text = f"{len(scores)} equations, {killed} of {of} mutants killed, {of - killed} survived"
+    text = f"{counted(len(scores), 'equation')}, {killed} of {of} mutants killed, {of - killed} survived"
     text += f", {equivalent} equivalent" if equivalent else ""
     text += f", {unreached} in functions that nothing calls" if unreached else ""
     yield f"{text}; {seconds:.0f} s, seed {seed}.", "" if killed == of else "red"
