@@ -240,3 +240,15 @@ def test_stdout_on_a_full_disk_is_one_line_and_the_files_are_written(project):
 def test_a_misspelt_command_has_its_neighbour_named(capsys, name, near):
     assert run([name]) == 2
     assert f"No such command '{name}', did you mean {near}?" in one_line(capsys)
+
+
+def test_each_command_is_told_in_a_whole_sentence_and_in_the_readme(capsys):
+    assert run(["--help"]) == 0
+    listed = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+    assert len(listed) == 8
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    for line in listed:
+        name, words = line.split(maxsplit=1)
+        assert words.endswith(".")
+        assert not words.endswith("...")
+        assert f"| `gradproof {name}` |" in readme

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 # The engine is imported inside the command: help and a wrong option answer without it.
 
 
-@click.command()
+@click.command(short_help="Make today's results the baseline.")
 @click.argument("equations", nargs=-1, metavar="[NAME]...")
 @click.option(
     "--baseline",

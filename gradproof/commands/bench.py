@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.command(short_help="Time derivatives and checks beside PyTorch and JAX.")
 @click.argument("benchmarks", nargs=-1, metavar="[BENCHMARK]...")
 @click.option("--quick", is_flag=True, help="A first look: small sizes, fewer turns, without torch.compile.")
 @click.option("--no-compile", is_flag=True, help="Without torch.compile, which takes most of the time.")

@@ -7,7 +7,7 @@ import click
 # The engine is imported inside the command: help and a wrong option answer without it.
 
 
-@click.command()
+@click.command(short_help="Judge derivatives of your own.")
 @click.argument("targets", nargs=-1, required=True, metavar="FILE... | MODULE:FORWARD MODULE:VJP")
 @click.option("--shapes", metavar="TEXT", help='Shape string, such as "x: n d, w: d m -> z: n m".')
 @click.option(

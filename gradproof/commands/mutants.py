@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.command(short_help="Plant faults and see whether the checks notice.")
 @click.argument("equations", nargs=-1, metavar="[EQUATION]...")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of the samples.")
 @click.option("--examples", type=click.IntRange(min=1), help="Samples an equation (default: the whole pool).")

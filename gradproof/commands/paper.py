@@ -9,7 +9,7 @@ import click
 # The engine is imported inside the command: help and a wrong option answer without it.
 
 
-@click.command("paper")
+@click.command("paper", short_help="Evaluate what the paper prints, claim by claim.")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of the samples.")
 @click.option(

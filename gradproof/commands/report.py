@@ -24,7 +24,7 @@ def _file(name: str, words: str) -> Callable[[Any], Any]:
     return click.option(f"--{name}", f"{name}_file", type=path, metavar="FILE", help=f"Write the report as {words}.")
 
 
-@click.command()
+@click.command(short_help="Hold each derivative against each oracle.")
 @click.argument("equations", nargs=-1, metavar="[EQUATION]...")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of the samples.")
 @click.option("--examples", type=click.IntRange(min=1), help="Samples an equation (default: the whole pool).")

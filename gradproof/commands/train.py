@@ -15,7 +15,7 @@ BOUND = 1e-9  # of the difference from each framework's parameters
 STEPS = 100  # after so many steps
 
 
-@click.command()
+@click.command(short_help="Train networks by their hand-written derivatives.")
 @click.argument("networks", nargs=-1, metavar="[NETWORK]...")
 @click.option(
     "--seed",
@@ -32,8 +32,8 @@ STEPS = 100  # after so many steps
 def command(networks: tuple[str, ...], seed: int, keyword: str, first_failure: bool, quiet: bool) -> int:
     """Train each network on scanned digits by its hand-written derivatives, by PyTorch and by JAX.
 
-    From the same start on the same batches, in float64. After every epoch: the loss, the accuracy on held-
-    out images, and the largest difference max |a - b| / max |b| of a parameter array from each framework's.
+    From the same start on the same batches, in float64. After every epoch: the loss, the accuracy on
+    held-out images, and the largest difference max |a - b| / max |b| of a parameter array from each framework's.
 
     Exit code: 0 all within their bounds, 1 some are not, 5 nothing was selected.
     """
