@@ -60,6 +60,8 @@ CAUSES = {
     "unused_output": "wrong where an output is not used in what follows",
     "nonlinear": "the gradient is not linear in the cotangent",
     "forward": "the forward value itself is another than the reference's",
+    "primal": "differentiated, the function gives another value than where it is only called",
+    "modes": "forward mode and reverse mode are derivatives of two functions: one of them is wrong",
     "kink": "at a kink, the value lies outside the valid subgradients",
 }
 
@@ -76,6 +78,7 @@ FROM_CONTRACT = {
     "type": "structure",
     "needs_input_grad": "needs_input_grad",
     "unused_output": "unused_output",
+    "primal": "primal",
 }
 
 

@@ -31,6 +31,7 @@ from gradproof.layer import Layer
 from gradproof.pasted import called, imports, name_of
 from gradproof.pushforward import as_vjp
 from gradproof.sample import Sample, is_float
+from gradproof.scalar import Scalar
 from gradproof.subject import Subject, parameter_names
 from gradproof.trial import Trial, finite, try_trial
 from gradproof.verdict import Result
@@ -78,20 +79,15 @@ def assert_vjp(forward: Callable[..., Any], vjp: Callable[..., Any], inputs: Inp
 def check_grad(f: Callable[..., Any], grad: Callable[..., Any], inputs: Inputs, **options: Any) -> Result:
     """Judge the gradient of a scalar function: `grad(*inputs)` of `f(*inputs)`. Options as in `check_vjp`."""
 
+    scalar = Scalar(f, grad, bool(options.get("strict", False)))
+
     def value(*x: Any) -> Any:
-        y = f(*x)
-        if np.size(y) != 1 or isinstance(y, tuple | list):
-            raise InputError(
-                f"check_grad takes a scalar function; this one returns shape {np.shape(y)}; use check_vjp, "
-                "whose vjp takes a cotangent"
-            )
-        return y if np.ndim(y) == 0 else np.asarray(y).reshape(())
+        return scalar.value(*x)
 
-    def rule(cotangent: Any, *x: Any) -> Any:
-        return _scaled(grad(*x), cotangent)
-
-    value.__signature__ = _signature(f)  # type: ignore[attr-defined]  # so that a dict of gradients is read by the names of f
-    return _from_options(name_of(grad), value, rule, inputs, options, replay=imports(grad) + "{name}({arguments})")
+    # so that a dict of gradients is read by the names of f
+    value.__signature__ = _signature(f)  # type: ignore[attr-defined]
+    replay = imports(grad) + "{name}({arguments})"
+    return _from_options(name_of(grad), value, scalar.rule, inputs, options, replay=replay, notes=scalar.notes)
 
 
 def assert_grad(f: Callable[..., Any], grad: Callable[..., Any], inputs: Inputs, **options: Any) -> None:
@@ -373,11 +369,14 @@ def _from_options(
     unknown = sorted(set(options) - known)
     if unknown:
         raise TypeError(f"unknown option {unknown[0]!r}; the options are {', '.join(sorted(known))}")
-    made = rule if rule is not None else as_vjp(forward, jvp, _listed(options.get("constant", ())))
+    take = options.get
+    notes = {} if notes is None else notes
+    made = rule
+    if made is None:
+        made = as_vjp(forward, jvp, _listed(take("constant", ())), bool(take("strict", False)), notes)
     subject = Subject(name, forward, made, _references(options.get("torch"), options.get("jax")))
     subject.replay = replay or subject.replay
-    subject.warnings = {} if notes is None else notes
-    take = options.get
+    subject.warnings = notes
     return _check_given(
         subject,
         inputs,
@@ -389,16 +388,6 @@ def _from_options(
         take("examples"),
         take("seed", SEED),
     )
-
-
-def _scaled(gradient: Any, cotangent: Any) -> Any:
-    if isinstance(gradient, tuple):
-        return tuple(_scaled(g, cotangent) for g in gradient)
-    if isinstance(gradient, Mapping):
-        return {k: _scaled(g, cotangent) for k, g in gradient.items()}
-    if isinstance(gradient, np.ndarray | np.generic) and is_float(gradient):
-        return np.asarray(np.asarray(gradient) * np.asarray(cotangent, gradient.dtype), gradient.dtype)
-    return float(gradient) * float(cotangent) if isinstance(gradient, float | int) else gradient
 
 
 def _references(torch: Any, jax: Any) -> dict[str, Callable[..., Any]]:

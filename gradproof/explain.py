@@ -163,7 +163,7 @@ def _wrong(result: Result, bench: Bench, failure: Failure) -> list[str]:
     sample = failure.trial.sample
     every = [sample.names[failure.position]] if failure.position is not None else [sample.names[i] for i in sample.wrt]
     concerned = ", ".join(every)
-    what = "the forward value" if failure.check == "value" else f"the gradient of {concerned}"
+    what = "the forward value" if failure.check in ("value", "primal") else f"the gradient of {concerned}"
     lines = _wrap(f"{result.name}: {what} is wrong", subsequent_indent="  ")
     lines.append(f"  oracle {failure.oracle}, check {failure.check}, sample {sample.label}")
     lines += _wrap(failure.note, initial_indent="  ", subsequent_indent="  ")

@@ -14,6 +14,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,18 @@ import numpy as np
 from gradproof.checking import check_jvp, check_vjp
 from gradproof.defaults import chosen_examples, chosen_seed
 from gradproof.errors import InputError
+from gradproof.oracles import framework_questions
 from gradproof.oracles.arguments import framework
 from gradproof.sample import is_float
 from gradproof.shapes import Shapes
 from gradproof.subject import Array, parameter_names
-from gradproof.verdict import Result
+from gradproof.verdict import Result, Verdict
 
 # forward mode is judged column by column: beyond so many entries or points it costs more than it tells
 MOST_COLUMNS = 256
 JVP_EXAMPLES = 6
+# so many points are asked whether a derivative comes with the function's own value
+ASKED = 3
 
 Inputs = tuple[Any, ...] | Callable[[np.random.Generator], tuple[Any, ...]]
 
@@ -82,9 +86,19 @@ def check_jax(fn: Callable[..., Any], inputs: Inputs, **options: Any) -> Result:
     def forward(*x: Any) -> Any:
         return engine.value(fn, _real(x))
 
+    asked: set[Any] = set()
+
     def rule(cotangent: Any, *x: Any) -> tuple[Array | None, ...]:
         wrt = subject.positions(x)
-        found = dict(zip(wrt, engine.vjp(fn, cotangent, _real(x), wrt)[1], strict=True))
+        made, gradients = engine.vjp(fn, cotangent, _real(x), wrt)
+        found = dict(zip(wrt, gradients, strict=True))
+        point = tuple(a.tobytes() if isinstance(a, np.ndarray) else repr(a) for a in x)
+        if point not in asked and len(asked) < ASKED:
+            asked.add(point)
+            framework_questions.primal(forward, made, x)
+            if len(asked) == 1 and len(wrt) > 1 and engine.symbolic_zeros(fn, x):
+                names = subject.names(len(x))
+                framework_questions.partial_gradients(partial(engine.vjp, fn, cotangent), x, wrt, names, gradients)
         return tuple(found.get(i) for i in range(len(x)))
 
     points = _numpy(inputs)
@@ -154,15 +168,18 @@ def _with_forward_mode(
             return result  # reverse mode only
     size = sum(t.size for t in ones)
     if size > MOST_COLUMNS:
-        many = f"the inputs have {size} entries, more than {MOST_COLUMNS}"
-        note = f"forward mode was not judged: {many}; give smaller ones"
-        result.warnings += (note,)
-        result.explanation += f"\n  note: {note}"
-        return result
+        return _dual(result, engine, subject, first, wrt)
+
+    asked: set[bool] = set()
 
     def jvp(tangents: Any, *x: Any) -> Any:
-        given = tangents if isinstance(tangents, tuple) else (tangents,)
-        return engine.jvp(subject.run, given, _real(x), subject.positions(x))[1]
+        given, at = tangents if isinstance(tangents, tuple) else (tangents,), subject.positions(x)
+        if not asked and len(at) > 1:
+            asked.add(True)
+            if engine.symbolic_zeros(subject.run, x):
+                names, drawn = subject.names(len(x)), [np.asarray(np.full(t.shape, 0.75), t.dtype) for t in given]
+                framework_questions.partial_tangents(partial(engine.jvp, subject.run), x, at, names, drawn)
+        return engine.jvp(subject.run, given, _real(x), at)[1]
 
     few = {**options, "examples": min(chosen_examples(options.get("examples")), JVP_EXAMPLES)}
     name = f"{subject.name} in forward mode"
@@ -180,6 +197,35 @@ def _with_forward_mode(
         return _replayed(result, lines, subject.names)
     if not refused:
         result.explanation += f"\n  forward mode: {second.word} ({len(second.samples)} samples)"
+    return result
+
+
+def _dual(result: Result, engine: Any, subject: _Function, point: tuple[Any, ...], wrt: tuple[int, ...]) -> Result:
+    """The result with forward mode held against reverse mode alone, at the caller's own point."""
+    names = subject.names(len(point))
+    size, home = sum(int(np.size(point[i])) for i in wrt), engine.__name__.rpartition(".")[2]
+    if not result.refused:
+
+        def vjp(u: list[Array], at: Sequence[Any], wrt: Sequence[int]) -> Any:
+            return engine.vjp(subject.run, tuple(u) if len(u) > 1 else u[0], at, wrt)[1]
+
+        wrong = framework_questions.duality(vjp, partial(engine.jvp, subject.run), point, wrt)
+        for i, (one, other) in wrong.items():
+            said = f"forward mode contradicts reverse mode: <u, J v> is {one:.9g}, <J^T u, v> is {other:.9g}"
+            result.found += (Verdict(names[i], home, "jvp", "0:given", "differs", abs(one - other), note=said),)
+        if wrong:
+            called, (one, other) = names[min(wrong)], wrong[min(wrong)]
+            result.causes_found = ("modes",)
+            result.explanation = (
+                f"{subject.name} in forward mode: the derivative along {called} is wrong\n"
+                f"  oracle {home}, check jvp, sample 0:given\n"
+                f"  along a random direction v <u, J v> is {one:.9g}; in reverse mode <J^T u, v> is {other:.9g}"
+            )
+            return result
+    few = f"the inputs have {size} entries, more than {MOST_COLUMNS}"
+    note = f"forward mode was held against reverse mode alone: {few}; give smaller ones to have it judged by itself"
+    result.warnings += (note,)
+    result.explanation += f"\n  note: {note}"
     return result
 
 

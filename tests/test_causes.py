@@ -207,7 +207,7 @@ GUILTY = {
     "kink": {"": (tent, lambda u, x: u * np.where(x == 1.5, 2, np.sign(x - 1.5)), (np.array([1.5]),), {"examples": 1})},
 }
 # asked of other forms, below
-ELSEWHERE = {"forward", "needs_input_grad", "unused_output"}
+ELSEWHERE = {"forward", "needs_input_grad", "unused_output", "primal", "modes"}
 CASES = [(cause, name) for cause, cases in GUILTY.items() for name in cases]
 
 

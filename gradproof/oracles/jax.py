@@ -33,7 +33,7 @@ from gradproof.oracles.arguments import (
 )
 from gradproof.oracles.compilation import compiled, kept, use_cache
 
-__all__ = ["Answers", "Array", "Batched", "Value", "jvp", "use_cache", "value", "vjp"]
+__all__ = ["Answers", "Array", "Batched", "Value", "jvp", "symbolic_zeros", "use_cache", "value", "vjp"]
 
 Forward = Callable[..., Any]
 _LIMIT = 512
@@ -98,6 +98,21 @@ def jvp(
             raise
         return value(forward, inputs, static), None
     return _numpy(out), _numpy(along)
+
+
+def symbolic_zeros(forward: Forward, inputs: Sequence[Any], static: Mapping[str, Any] | None = None) -> bool:
+    """Whether a custom rule inside the forward is told which inputs are differentiated, and may look at it."""
+    jax = framework("jax")
+    arrays = {k: private(x) for k, x in enumerate(inputs) if is_array(x)}
+
+    def traced(held: dict[int, Any]) -> Any:
+        return forward(*(held.get(k, x) for k, x in enumerate(inputs)), **dict(static or {}))
+
+    with jax.enable_x64(True):
+        try:
+            return "symbolic_zeros=True" in str(jax.make_jaxpr(traced)(arrays))
+        except Exception:  # a forward that looks at values cannot be traced
+            return False
 
 
 class Batched:

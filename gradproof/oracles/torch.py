@@ -87,6 +87,11 @@ def vjp(
         return _returned([_array(torch, out) for out in outputs], single), found
 
 
+def symbolic_zeros(forward: Forward, inputs: Sequence[Any], static: Mapping[str, Any] | None = None) -> bool:
+    """Whether a rule may look at which inputs have tangents: any Function's may, by set_materialize_grads(False)."""
+    return True
+
+
 def jvp(
     forward: Forward,
     tangents: Any,

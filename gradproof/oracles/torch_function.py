@@ -19,6 +19,7 @@ import numpy as np
 
 from gradproof.errors import InputError
 from gradproof.oracles.arguments import check_outputs, framework, is_array, is_bfloat16
+from gradproof.oracles.framework_questions import primal
 from gradproof.oracles.torch_questions import Questions
 from gradproof.subject import Array
 
@@ -60,6 +61,7 @@ class TorchFunction:
             found = self.gradients(tensors, wrt, cotangents)
             gradients = self._private(found, cotangents, [tensors[i] for i in wrt])
             if self._first_time(inputs):
+                primal(self.forward, self.graphed(inputs, wrt), inputs)
                 Questions(self, inputs, self.names(len(inputs)), wrt, given, gradients).ask()
         placed = dict(zip(wrt, gradients, strict=True))
         return tuple(placed.get(i) for i in range(len(inputs)))
@@ -87,6 +89,13 @@ class TorchFunction:
             tensors[i].requires_grad_()
         outputs, _ = self.outputs(tensors)
         return self.back(outputs, [tensors[i] for i in wrt], cotangents)
+
+    def graphed(self, inputs: Sequence[Any], wrt: Sequence[int]) -> list[Array]:
+        """The outputs where the inputs at `wrt` require a gradient."""
+        tensors = self.tensors(inputs)
+        for i in wrt:
+            tensors[i].requires_grad_()
+        return [np.array(to_array(y)) for y in self.outputs(tensors)[0]]
 
     def tensors(self, arrays: Sequence[Any]) -> list[Any]:
         """Tensors over private copies of the arrays; what is no array unchanged."""

@@ -1,8 +1,8 @@
 """What only torch can ask of a backward, at one point; each wrong answer is a Fault that names the question.
 
 needs_input_grad: each subset of the inputs requiring a gradient gives the same gradients as all of them.
-state: a second backward through one graph (retain_graph=True), and another forward before the backward,
-change nothing.
+state: a second backward through one graph (retain_graph=True), its cotangent another, and another forward before the
+backward change nothing.
 unused_output: an output that nothing uses counts as one with a cotangent of zeros.
 """
 
@@ -68,13 +68,16 @@ class Questions:
         return self.function.arrays(self.function.back(outputs, leaves, cotangents))
 
     def _twice(self) -> None:
+        """A second backward, of the negated cotangents, gives what it gives on a fresh graph."""
         outputs, leaves, cotangents, _ = self._run(self.wrt)
         back, said = self.function.back, "a second backward through the same graph (retain_graph=True)"
-        first = self.function.arrays(back(outputs, leaves, cotangents, retain=True))
+        back(outputs, leaves, cotangents, retain=True)
         try:
-            second = self.function.arrays(back(outputs, leaves, cotangents))
+            second = self.function.arrays(back(outputs, leaves, [-u for u in self.function.tensors(self.given)]))
         except Exception as error:  # a stranger's backward may raise anything
             raise Fault("state", f"{said} raised {_line(error)}") from error
+        outputs, leaves, cotangents, _ = self._run(self.wrt)
+        first = self.function.arrays(back(outputs, leaves, [-u for u in cotangents]))
         if not agree(second, first):
             name = self._differing(second, first)
             raise Fault("state", f"{said} gives another gradient of {name}: what was saved was changed")
