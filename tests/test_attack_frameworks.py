@@ -223,3 +223,35 @@ def test_and_right_ones_are_not_refused():
     assert gradproof.check_jax(perturbed(1.0), (X, Y)).ok
     for dtype in (np.float64, np.float32, np.float16):
         assert gradproof.check_jax(shifted(0.0), (X.astype(dtype),)).ok
+
+
+def test_a_right_jvp_that_loses_digits_of_large_tangents_is_not_refused():
+    def pushed(t, x):
+        """By the exponential of a block matrix that holds the tangent (Mathias 1996)."""
+        n = len(x)
+        block = np.block([[x, t], [np.zeros_like(x), x]])
+        total, term = np.eye(2 * n), np.eye(2 * n)
+        squarings = int(max(0, np.ceil(np.log2(np.abs(block).sum(1).max())) + 4))
+        for k in range(1, 14):
+            term = term @ block / 2**squarings / k
+            total = total + term
+        return np.linalg.matrix_power(total, 2**squarings)[:n, n:]
+
+    def forward(x):
+        return torch.matrix_exp(torch.from_numpy(np.array(x))).numpy()
+
+    result = gradproof.check_jvp(forward, pushed, (RNG.normal(size=(2, 2)),), examples=3)
+    assert result.ok, result
+
+
+def test_a_forward_that_raises_at_complex_numbers_is_judged_without_them():
+    def forward(a, b):
+        return torch.linalg.solve(torch.from_numpy(np.array(a)), torch.from_numpy(np.array(b))).numpy()
+
+    def rule(u, a, b):
+        v = np.linalg.solve(a.T, u)
+        return -v @ np.linalg.solve(a, b).T, v
+
+    a, b = RNG.normal(size=(3, 3)) + 3 * np.eye(3), RNG.normal(size=(3, 2))
+    assert gradproof.check_vjp(forward, rule, (a, b)).ok
+    assert gradproof.check_vjp(forward, lambda u, a, b: (np.zeros_like(a), rule(u, a, b)[1]), (a, b)).refused
