@@ -75,9 +75,15 @@ def _listening(trial: Trial) -> Trial:
 
 
 def _jumps(trial: Trial, i: int, index: tuple[int, ...], share: float | None = None) -> bool:
-    """Whether the forward jumps at the entry, when it moves alone or together with its peers in the other inputs."""
+    """Whether the forward jumps at the entry, when it moves alone or together with its peers in the other inputs.
+
+    At a planted point with the rest of its array as well: the factors of a matrix of zeros jump along most directions.
+    """
     chosen = {} if share is None else {"share": share}
-    return any(jumps(trial, v, **chosen) for v in _through(trial, i, index))
+    if any(jumps(trial, v, **chosen) for v in _through(trial, i, index)):
+        return True
+    whole = directions(trial, i, trial.sample.rng(19), 2) if share is None else []
+    return any(jumps(trial, {i: v}) for v in whole)
 
 
 def _through(trial: Trial, i: int, index: tuple[int, ...]) -> Iterator[dict[int, Array]]:

@@ -255,3 +255,11 @@ def test_a_forward_that_raises_at_complex_numbers_is_judged_without_them():
     a, b = RNG.normal(size=(3, 3)) + 3 * np.eye(3), RNG.normal(size=(3, 2))
     assert gradproof.check_vjp(forward, rule, (a, b)).ok
     assert gradproof.check_vjp(forward, lambda u, a, b: (np.zeros_like(a), rule(u, a, b)[1]), (a, b)).refused
+
+
+def test_a_right_rule_where_its_forward_jumps_along_most_directions_is_not_refused():
+    def factor(x):
+        return torch.linalg.qr(x)[0]
+
+    result = gradproof.check_torch(factor, (RNG.normal(size=(4, 2)),))
+    assert not result.refused, result  # NaN at a matrix of zeros, where it stands still along single entries
