@@ -20,7 +20,7 @@ from gradproof.oracles.autodiff import Point
 from gradproof.oracles.contract import Contract
 from gradproof.references import alone, ask, movement, neighbour
 from gradproof.sample import unit
-from gradproof.slope import directions, one_triangle, slope, slopes
+from gradproof.slope import directions, one_triangle, slope, slopes, stands
 from gradproof.subject import Array, Fault, Gradients
 from gradproof.tolerance import RESOLVED, allowed, eps, largest
 from gradproof.trial import Trial, try_trial
@@ -124,6 +124,10 @@ def _refuse(
         return "undecided"
     tread = rounded.inside(bench, trial, i) if found.expected == 0 or trial.sample.kind not in REGULAR else 0.0
     if tread and (found.expected == 0 or tread >= rounded.WIDE):
+        return "undecided"
+    x = trial.sample.inputs[i]
+    own = only * (abs(float(np.asarray(x, np.float64)[found.index])) or unit(x))
+    if found.got == 0 and stands(trial, {i: own}, found.expected * float(own[found.index])):
         return "undecided"
     if found.expected == 0 and rounded.swallowed(trial, i, int(np.ravel_multi_index(found.index, v.shape)), found.got):
         return "undecided"

@@ -15,7 +15,7 @@ from gradproof.oracles import convex, kink, nudged
 from gradproof.oracles.autodiff import Point
 from gradproof.references import point
 from gradproof.sample import is_float, unit
-from gradproof.slope import jumps, level_directions, slope
+from gradproof.slope import jumps, level_directions, slope, stands
 from gradproof.subject import Array, Fault, Gradients
 from gradproof.tolerance import RESOLVED, ROUNDINGS, SCALE_ROUNDINGS, allowed, eps, name_of
 from gradproof.trial import Trial, signs, try_trial
@@ -344,7 +344,7 @@ def judge_level(bench: Bench, trial: Trial, gradients: Gradients) -> None:
         gap = abs(near.value / FINE**2 - ray.value)
         if ray.value == 0 or not gap <= near.bound / FINE**2 + ray.bound or near.bound / FINE**2 > 0.3 * error:
             continue  # a jump or an edge lies inside the longer steps
-        if jumps(trial, moving):
+        if jumps(trial, moving) or (mine == 0 and stands(trial, moving, ray.value)):
             continue
         i = max(moving, key=lambda k: int(np.size(level[k]) - np.unique(level[k]).size))
         note = "where equal entries move together the slope is another: a tie is counted more than once, or not at all"

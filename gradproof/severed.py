@@ -18,11 +18,14 @@ from gradproof.errors import InputError
 from gradproof.oracles.autodiff import Answer, Autodiff, Point
 from gradproof.sample import is_float, unit
 from gradproof.subject import Array
+from gradproof.tolerance import eps
 from gradproof.trial import Trial
 
 BESIDE = 2.0**-7  # a place beside the point, off a kink that it may stand on
 STEP = 2.0**-14  # so short that a smooth function is straight along it
 STRAIGHT = 0.1  # how far the slopes over the step, its half and its reverse may differ, relatively
+# it moves at steps so short, in units of eps, at which as many roundings of the value should be seen
+FINE, ROUNDINGS = 2.0**8, 16.0
 LEAST = 2.0**-36  # of the value: what rounding may move is less
 
 REMEDIES = {
@@ -67,7 +70,15 @@ def _moves(oracle: Autodiff, trial: Trial, at: Point, i: int) -> bool:
         return False
     slopes = np.array([moved[0], 2 * moved[1], -moved[2]])
     size = float(np.max(np.abs(slopes)))
-    return bool(size > LEAST * max(abs(start), 1e-300) and np.ptp(slopes) <= STRAIGHT * size)
+    if size <= LEAST * max(abs(start), 1e-300) or np.ptp(slopes) > STRAIGHT * size:
+        return False
+    # a step function of treads far narrower than its argument, as floor at 1e10, is straight over long steps only
+    unit_roundoff = eps(x.dtype)
+    short = max(FINE * unit_roundoff, STEP * ROUNDINGS * unit_roundoff * abs(start) / size)
+    moves = (
+        _paired(at, oracle.values(_with(at.inputs, i, there + t * short * v), static)) - start for t in (1.0, -1.0, 0.6)
+    )
+    return bool(short >= STEP or any(move != 0 for move in moves))
 
 
 def _with(inputs: Sequence[Any], i: int, x: Array) -> tuple[Any, ...]:

@@ -17,6 +17,8 @@ from gradproof.trial import Trial, signs
 SPAN = 0.25  # the largest step, in units of a direction whose entries are as large as the input's
 # a jump: so much of the way of the longest step, at so small a step, and so far above rounding
 NEAR, JUMP_SHARE, JUMP_ROUNDINGS = 2.0**-34, 1e-3, 1e4
+# a forward stands still where so many roundings of the outputs should move it, by a step no longer than that
+STILL_ROUNDINGS, STILL_MOST = 16.0, 2.0**-20
 MOST, ROWS = 64, 18  # directions at once; how often the first steps of each ask the forward
 SHARP = 2.0**-42  # a slope known to this relative bound needs no refinement
 
@@ -174,6 +176,22 @@ def jumps(trial: Trial, v: Mapping[int, Array], share: float = JUMP_SHARE) -> bo
     far = [moved(sign * SPAN) for sign in (1, -1)]
     least = JUMP_ROUNDINGS * rounding(trial.work, extended=False)
     return bool(np.nanmax([*near, 0.0]) > max(share * np.nanmax([*far, 0.0]), least))
+
+
+def stands(trial: Trial, v: Mapping[int, Array], value: float) -> bool:
+    """Whether the forward stands exactly still beside the point, at steps along v over which a slope of `value` shows.
+
+    floor(1e10 + x) does, before a tread and after: coarse steps see a straight line of many treads.
+    """
+    least = STILL_ROUNDINGS * rounding(trial.work, extended=False)
+    step = max(2.0**-44, least / max(abs(value), 1e-300))
+    if step > STILL_MOST:
+        return False
+    phi = trial.work.ray(v)
+    try:
+        return all(len({float(phi(sign * share * step)[0]) for share in (1.0, 0.62, 0.31)}) == 1 for sign in (1, -1))
+    except Exception:  # outside what the forward takes
+        return False
 
 
 def rounding(work: Trial, extended: bool) -> float:
