@@ -19,6 +19,7 @@ from gradproof.confirm import FINE, confirmed, place
 from gradproof.oracles.autodiff import Point
 from gradproof.oracles.contract import Contract
 from gradproof.references import alone, ask, movement, neighbour
+from gradproof.roughness import as_movement, roughness
 from gradproof.sample import unit
 from gradproof.slope import directions, one_triangle, slope, slopes, stands
 from gradproof.subject import Array, Fault, Gradients
@@ -212,8 +213,9 @@ def grain(trial: Trial, i: int, got: Array) -> Array:
 
 
 def _surer(bench: Bench, trial: Trial, i: int, dtype: np.dtype[Any], moves: Array | float) -> Array | float:
-    """The movement over more draws, before a refusal."""
-    return np.maximum(moves, _movement(bench, trial, i, dtype, MORE_MOVES))
+    """The movement over more draws, and the rule's own rounding, before a refusal."""
+    moves = np.maximum(moves, _movement(bench, trial, i, dtype, MORE_MOVES))
+    return np.maximum(moves, as_movement(roughness(trial.work, i), dtype)) if dtype == np.float64 else moves
 
 
 def _shadow(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype[Any]) -> tuple[Array, np.dtype[Any]] | None:
@@ -235,6 +237,9 @@ def _shadow(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype[Any]
     wrong = ~(error <= bound) & (np.abs(wide) <= largest(dtype))
     if wrong.any():
         bound = bound + grain(trial, i, got)
+        wrong &= ~(error <= bound)
+    if wrong.any():
+        bound = bound + roughness(trial, i)
         wrong &= ~(error <= bound)
     if not wrong.any():
         return wide, np.dtype(np.float64)

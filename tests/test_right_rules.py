@@ -2,11 +2,79 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
+from scipy import special
 
 import gradproof
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 3))
+
+
+def exponential(a):
+    squarings = max(0, int(np.ceil(np.log2(np.abs(a).sum(0).max() + 1e-300))) + 3)
+    small, term, total = a / 2.0**squarings, np.eye(len(a)), np.eye(len(a))
+    for k in range(1, 19):
+        term = term @ small / k
+        total = total + term
+    for _ in range(squarings):
+        total = total @ total
+    return total
+
+
+def exponential_vjp(u, a):
+    """The block matrix of Van Loan 1978: it is scaled by its cotangent as well, and rounds the more."""
+    return exponential(np.block([[a.T, u], [np.zeros_like(a), a.T]]))[: len(a), len(a) :]
+
+
+@pytest.mark.parametrize("off", [0.0, 1e-9])
+def test_what_squaring_rounds_is_not_taken_for_a_rule_that_is_not_linear(off):
+    def rule(u, a):
+        return exponential_vjp(u, a) + off * np.sign(u) * np.abs(u) ** 1.5
+
+    assert gradproof.check_vjp(exponential, rule, (RNG.normal(size=(3, 3)),)).refused is bool(off)
+
+
+@pytest.mark.parametrize("off", [0.0, 1e-10])
+def test_a_rule_may_be_off_by_as_much_as_its_forward_is_from_the_framework(off):
+    torch = pytest.importorskip("torch")
+    big = np.array([[5.75, 0.125, 5.125], [1.3125, 3.3125, 4.0], [2.375, 6.625, 7.875]])
+
+    def rule(u, a):
+        block = np.block([[a.T, u], [np.zeros_like(a), a.T]])
+        return scipy.linalg.expm(block)[: len(a), len(a) :] * (1 + off)
+
+    result = gradproof.check_vjp(scipy.linalg.expm, rule, (big,), torch=torch.linalg.matrix_exp, examples=1)
+    assert result.refused is bool(off), result
+
+
+@pytest.mark.parametrize("off", [0.0, 1e-3])
+def test_in_float32_two_terms_may_cancel_that_move_alike(off):
+    def rule(u, a, b):
+        both = special.digamma(a + b)
+        return u * (special.digamma(a) - both) * np.float32(1 + off), u * (special.digamma(b) - both)
+
+    rng = np.random.default_rng(0)
+    point = tuple((size * (1 + rng.random(40))).astype("f") for size in (2.0**-16, 2.0**-24))
+    for seed in range(2):
+        assert gradproof.check_vjp(special.betaln, rule, point, seed=seed, examples=6).refused is bool(off)
+
+
+def test_a_jvp_of_a_saturated_softmax_is_linear_to_its_own_rounding():
+    def softmax(x):
+        e = np.exp(x - x.max(-1, keepdims=True))
+        return e / e.sum(-1, keepdims=True)
+
+    def jvp(t, x):
+        p = softmax(x)
+        return p * (t - (p * t).sum(-1, keepdims=True))
+
+    def even(t, x):
+        return jvp(np.abs(t), x)
+
+    for seed in range(3):
+        assert gradproof.check_jvp(softmax, jvp, (X.astype("f"),), seed=seed).ok
+        assert gradproof.check_jvp(softmax, even, (X.astype("f"),), seed=seed).refused
 
 
 def qr_vjp(u, a):
