@@ -1,6 +1,6 @@
 """A rule's own rounding: what is left of it in fourth differences, over points so close that nothing else is.
 
-    d = g(x) - 4 g(x + h v) + 6 g(x + 2 h v) - 4 g(x + 3 h v) + g(x + 4 h v)          |d|: 8 times the rounding of g
+    d = g(x) - 4 g(x + h v) + 6 g(x + 2 h v) - 4 g(x + 3 h v) + g(x + 4 h v)      |d| about 8 times the rounding of g
 
 (after Moré & Wild 2011). An ulp may not show it: in (1 + x / 2^s)^(2^s) it is lost, and rounding grows 2^s-fold
 all the same. A wrong value is as smooth as a right one and leaves nothing; what leaves more than any rounding would is
