@@ -89,7 +89,8 @@ class Autodiff:
         along = None
         if point.tangents and point.confirm:
             try:
-                tangent = self._engine.jvp(self.forward, tuple(point.tangents), point.inputs, wrt, static)[1]
+                tangents = tuple(point.tangents)
+                tangent = self._engine.jvp(self.forward, tangents, point.inputs, wrt, static, still=True)[1]
             except Exception:  # no forward mode for some operation inside: reverse mode stands alone
                 tangent = None
             along = _pair(point.cotangents, tangent)

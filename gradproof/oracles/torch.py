@@ -98,24 +98,28 @@ def jvp(
     inputs: Sequence[Any],
     wrt: Sequence[int] | None,
     static: Mapping[str, Any] | None = None,
+    still: bool = False,
 ) -> tuple[Value, Value | None]:
     """f(x), and the derivative of f at x along `tangents`.
 
     tangents: a tuple of arrays, one for each position of `wrt`, of that input's shape. The derivative has the
     outputs' shapes and dtypes (zeros for an integer output), and is None where the forward has no forward
     mode: a custom Function without a jvp, or an operation PyTorch has none for. Raises as `vjp` does.
+
+    still: constants have a tangent of zeros, where that gives numbers: for what PyTorch puts in its place it loads its
+    compiler, two seconds. A Function's jvp then cannot tell them from what moves.
     """
     torch = framework("torch")
     wrt = check_wrt(inputs, wrt)
     shapes = [np.shape(inputs[position]) for position in wrt]
     given = paired(tangents, shapes, "tangent", single=len(wrt) == 1)
 
-    def along(still: bool) -> tuple[Value, Value]:
+    def along(zeros: bool) -> tuple[Value, Value]:
         forward_ad = framework("torch.autograd.forward_ad")
         with _surroundings(torch, inputs), forward_ad.dual_level():
             duals = [_tensor(torch, x) for x in inputs]
             moved = {k: _tensor(torch, np.asarray(t)).to(duals[k].dtype) for k, t in zip(wrt, given, strict=True)}
-            if still:
+            if zeros:
                 constants = [k for k, x in enumerate(duals) if k not in moved and isinstance(x, torch.Tensor)]
                 moved |= {k: torch.zeros_like(duals[k]) for k in constants if duals[k].is_floating_point()}
             for position, tangent in moved.items():
@@ -130,11 +134,10 @@ def jvp(
                 _returned([_array(torch, dot) for dot in dots], single),
             )
 
-    if len(wrt) < sum(is_array(x) for x in inputs):
-        # a constant is given a tangent of zeros first: for what torch puts in its place it loads its compiler, two
-        # seconds. Zero times an infinite slope is NaN, and not every operation has a derivative by each argument.
+    if still and len(wrt) < sum(is_array(x) for x in inputs):
+        # zero times an infinite slope is NaN, and not every operation has a derivative by each argument
         with suppress(Exception):
-            found, dots = along(still=True)
+            found, dots = along(zeros=True)
             every = dots if isinstance(dots, tuple) else (dots,)
             if all(np.isfinite(np.asarray(dot, np.float64)).all() for dot in every):
                 return found, dots
@@ -142,7 +145,7 @@ def jvp(
         if attempt:
             _load_decompositions()
         try:
-            return along(still=False)
+            return along(zeros=False)
         except (NotImplementedError, RuntimeError) as reason:
             if "forward AD" not in str(reason) and "forward mode AD" not in str(reason):
                 raise
