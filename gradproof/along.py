@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof import kinks, proof, rounded
+from gradproof import around, kinks, proof, rounded
 from gradproof.bench import REGULAR, Bench, Failure, Figures, norm, typical
 from gradproof.confirm import FINE, confirmed, place
 from gradproof.oracles.autodiff import Point
@@ -132,7 +132,7 @@ def _refuse(
         return "undecided"
     if found.expected == 0 and rounded.swallowed(trial, i, int(np.ravel_multi_index(found.index, v.shape)), found.got):
         return "undecided"
-    hull = kinks.hull_of(bench, trial)
+    hull = around.hull_of(bench, trial)
     if hull is not None and hull.kinked.any():
         # of three tied values the middle one has slope 0 whichever way one moves, and still any of them may be chosen
         before = len(bench.failures)
@@ -243,7 +243,7 @@ def _shadow(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype[Any]
         wrong &= ~(error <= bound)
     if not wrong.any():
         return wide, np.dtype(np.float64)
-    hull = kinks.hull_of(bench, trial)
+    hull = around.hull_of(bench, trial)
     if hull is not None and hull.kinked.any():
         return got, dtype
     worst = int(np.argmax(np.where(wrong, error / bound, -1)))

@@ -11,29 +11,25 @@ gradproof.check_layer(forward, backward, inputs)            forward -> (out, cac
 from __future__ import annotations
 
 import inspect
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from gradproof import forwards, sweep
+from gradproof import mistakes
 from gradproof.bench import Settings
+from gradproof.conduct import conduct
 from gradproof.declared import Declared
-from gradproof.defaults import EXAMPLES, SEED, chosen_examples, chosen_seed
+from gradproof.defaults import EXAMPLES, SEED, chosen_seed
 from gradproof.equation import Equation
 from gradproof.errors import InputError
-from gradproof.explain import conclude
 from gradproof.given import Given
-from gradproof.judge import bench_for, examine, prepare
 from gradproof.layer import Layer
 from gradproof.pasted import called, imports, name_of
 from gradproof.pushforward import as_vjp
-from gradproof.sample import Sample, is_float
 from gradproof.scalar import Scalar
 from gradproof.subject import Subject, parameter_names
-from gradproof.trial import Trial, finite, try_trial
 from gradproof.verdict import Result
 
 ORACLES = ("contract", "torch", "jax", "differences", "ball", "kink")
@@ -66,7 +62,7 @@ def check_vjp(
     subject = Subject(name_of(vjp), forward, vjp, _references(torch, jax))
     subject.replay = imports(vjp) + subject.replay
     if isinstance(inputs, tuple):
-        _takes("vjp", vjp, ("cotangent", *(f"input {k}" for k in range(len(inputs)))))
+        mistakes.takes("vjp", vjp, ("cotangent", *(f"input {k}" for k in range(len(inputs)))))
     return _check_given(subject, inputs, shapes, domain, constant, strict, subgradient, examples, seed)
 
 
@@ -161,7 +157,7 @@ def check(
     pulled, made = called(back, "backward"), called(front, "forward")
     subject.replay = imports(back, front) + pulled + "(cotangent, " + made + "({arguments}), {arguments})"
     settings = Settings(True, subgradient, wanted, judge_value=True, explain=explain)
-    return _run(subject, Declared(equation, seed, dtype), settings, examples, seed)
+    return conduct(subject, Declared(equation, seed, dtype), settings, examples)
 
 
 def _declared_rule(equation: Equation, cotangent: Any, *inputs: Any, **static: Any) -> Any:
@@ -179,7 +175,7 @@ def _check_given(
     examples: int | None,
     seed: int,
 ) -> Result:
-    _callable(subject)
+    mistakes.functions(subject)
     if subgradient not in ("any", "torch", "jax"):
         raise InputError(f"subgradient={subgradient!r} is unknown; expected 'any', 'torch' or 'jax'")
     if subgradient != "any" and subgradient not in subject.references:
@@ -187,172 +183,22 @@ def _check_given(
             f"subgradient={subgradient!r} needs the reference {subgradient}=; give the same forward in {subgradient}"
         )
     if not callable(inputs):
-        _point(inputs)
+        mistakes.point(inputs)
     seed = chosen_seed(seed)
-    _whole("seed", seed, 0)
+    mistakes.whole("seed", seed, 0)
     source = Given(
-        inputs, lambda count: parameter_names(subject.forward, count), seed, _listed(constant), domain, shapes
+        inputs, lambda count: parameter_names(subject.forward, count), seed, mistakes.listed(constant), domain, shapes
     )
-    _point(source.first)
-    _takes("forward", subject.forward, source.names)
+    mistakes.point(source.first)
+    mistakes.takes("forward", subject.forward, source.names)
     own = parameter_names(subject.forward, len(source.first))
     subject.aliases = dict(zip(own, source.names, strict=True))
     if not source.wrt:
-        kinds = ", ".join(f"{n}: {_kind(x)}" for n, x in zip(source.names, source.first, strict=True))
+        kinds = ", ".join(f"{n}: {mistakes.kind(x)}" for n, x in zip(source.names, source.first, strict=True))
         raise InputError(
             f"no input is differentiated ({kinds}); give at least one float array that constant= does not name"
         )
-    return _run(subject, source, Settings(strict, subgradient), examples, seed)
-
-
-def _run(subject: Subject, source: Declared | Given, settings: Settings, examples: int | None, seed: int) -> Result:
-    count = chosen_examples(examples)
-    _whole("examples", count, 1)
-    bench = bench_for(subject, settings)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # what NumPy warns of at planted points is judged by its outcome
-        warnings.simplefilter("ignore", RuntimeWarning)
-        dropped: list[Sample] = []
-        trials = prepare(bench, _trials(subject, source, count, dropped))
-        if settings.judge_value:
-            forwards.judge(bench, trials, dropped)
-        for trial in trials:
-            examine(bench, trial)
-        if not bench.failures:
-            sweep.judge(bench, source, count + 1)
-        return conclude(bench, trials, source, count)
-
-
-def _trials(subject: Subject, source: Declared | Given, count: int, dropped: list[Sample]) -> list[Trial]:
-    """The trials of a check; `dropped` receives the points where the forward gives nothing."""
-    trials: list[Trial] = []
-    if isinstance(source, Given):
-        trials.append(_sound(subject, source))
-    for index in range(len(trials), count):
-        for attempt in range(4):
-            sample = source.draw(index, attempt)
-            trial = None if sample is None else try_trial(subject, sample)
-            if trial is not None:
-                trials.append(trial)
-                break
-            if sample is not None:
-                dropped.append(sample)
-    if not trials:
-        raise InputError(
-            f"the forward of {subject.name!r} is nowhere finite on {count} samples of its domain; check "
-            "domain= or the shape string"
-        )
-    empty = source.empty(count)
-    trial = None if empty is None or count < 4 else try_trial(subject, empty)
-    if empty is not None and count >= 4 and trial is None:
-        dropped.append(empty)
-    return trials if trial is None else [*trials, trial]
-
-
-def _sound(subject: Subject, source: Given) -> Trial:
-    """The caller's own point: the forward must be defined there, repeat itself, and leave its arguments alone."""
-    sample = source.draw(0)
-    assert sample is not None
-    trial = Trial(subject, sample)
-    inputs = trial.inputs()
-    try:
-        first = subject.value(inputs, sample.static)
-    except InputError:
-        raise
-    except Exception as error:
-        text = str(error).splitlines()[0] if str(error) else ""
-        raise InputError(
-            f"the forward raised {type(error).__name__} at the given point: {text}; give a point it takes"
-        ) from error
-    for name, before, after in zip(sample.names, sample.inputs, inputs, strict=True):
-        if isinstance(before, np.ndarray) and before.tobytes() != after.tobytes():
-            raise InputError(f"the forward changes its input {name!r}; work on a copy inside it")
-    kinds = [y for y in first if is_float(y)]
-    if any(y.dtype.kind in "cO" for y in first):
-        raise InputError(
-            f"the forward returns {next(y.dtype for y in first if y.dtype.kind in 'cO')} numbers; expected real ones"
-        )
-    if not kinds:
-        raise InputError(
-            f"the forward returns no float output (dtype {', '.join(str(y.dtype) for y in first)}); nothing "
-            "is differentiable"
-        )
-    if not finite(first):
-        raise InputError("the forward is not finite at the given point; give a point inside its domain")
-    if source.shapes is not None:
-        expected = source.shapes.output_shapes(source.shapes.bind(sample.inputs))
-        for y, shape in zip(first, expected, strict=False):
-            if y.shape != shape:
-                raise InputError(
-                    f"the forward returns shape {y.shape}; the shape string {source.shapes.text!r} says {shape}; "
-                    f"make the two agree"
-                )
-        if len(first) != len(expected):
-            raise InputError(
-                f"the forward returns {len(first)} outputs; the shape string {source.shapes.text!r} names "
-                f"{len(expected)}; make the two agree"
-            )
-    again = trial.values
-    if any(a.shape != b.shape or not np.array_equal(a, b) for a, b in zip(first, again, strict=True)):
-        raise InputError(
-            "the forward is not deterministic: two calls at one point differ; fix its seed or pass the "
-            "random numbers as an input"
-        )
-    return trial
-
-
-def _point(inputs: Any) -> None:
-    if not isinstance(inputs, tuple):
-        raise InputError(
-            f"inputs is a {type(inputs).__name__}; expected a tuple of the forward's inputs, such as (x, w), "
-            "or a sampler(rng) -> tuple"
-        )
-    if not inputs:
-        raise InputError("inputs is an empty tuple; give the forward's inputs, such as (x, w)")
-    for k, x in enumerate(inputs):
-        dtype = getattr(x, "dtype", None)
-        if isinstance(x, complex) or (
-            isinstance(x, np.ndarray | np.generic) and dtype is not None and dtype.kind == "c"
-        ):
-            raise InputError(
-                f"input {k} is complex; gradproof judges real derivatives: split it into real and imaginary part"
-            )
-        if hasattr(x, "__array__") and not isinstance(x, np.ndarray | np.generic):
-            home = next((f for f in ("torch", "jax") if type(x).__module__.startswith(f)), "")
-            other = f", or use check_{home} for a function of {home}" if home else ", such as np.asarray(x)"
-            raise InputError(f"input {k} is a {type(x).__name__}; give NumPy arrays{other}")
-        if isinstance(x, np.ndarray) and x.dtype == object:
-            raise InputError(f"input {k} is an object array; give a float array (x.astype(float))")
-        if is_float(x) and not np.isfinite(np.asarray(x, np.float64)).all():
-            raise InputError(f"input {k} contains NaN or infinity; give a finite point")
-
-
-def _whole(option: str, value: Any, least: int) -> None:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise InputError(f"{option}={value!r}; expected a whole number of at least {least}")
-
-
-def _takes(role: str, function: Any, given: Sequence[str]) -> None:
-    """Raise InputError where a function cannot be called with so many arguments."""
-    if hasattr(function, "__signature__"):  # one of ours, which names what it stands for
-        return
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # no function, or one in C
-        return
-    try:
-        signature.bind(*given)
-    except TypeError as error:
-        raise InputError(
-            f"{role} takes {signature}, and is called with ({', '.join(given)}): {error}; give it these, and bind what "
-            "else it needs with functools.partial"
-        ) from None
-
-
-def _callable(subject: Subject) -> None:
-    for role, given in (("forward", subject.forward), ("vjp", subject.rule)):
-        if not callable(given):
-            raise InputError(f"{role} is {given!r}; expected a function")
+    return conduct(subject, source, Settings(strict, subgradient), examples)
 
 
 def _from_options(
@@ -373,7 +219,7 @@ def _from_options(
     notes = {} if notes is None else notes
     made = rule
     if made is None:
-        made = as_vjp(forward, jvp, _listed(take("constant", ())), bool(take("strict", False)), notes)
+        made = as_vjp(forward, jvp, mistakes.listed(take("constant", ())), bool(take("strict", False)), notes)
     subject = Subject(name, forward, made, _references(options.get("torch"), options.get("jax")))
     subject.replay = replay or subject.replay
     subject.warnings = notes
@@ -401,18 +247,6 @@ def _oracles(names: Sequence[str] | None) -> frozenset[str] | None:
         if name not in ORACLES:
             raise InputError(f"oracle {name!r} is unknown; expected some of {', '.join(ORACLES)}")
     return frozenset(names)
-
-
-def _listed(constant: Any) -> Sequence[str | int]:
-    if constant is None or isinstance(constant, str | int):
-        return () if constant is None else (constant,)
-    if not isinstance(constant, Iterable):
-        raise InputError(f"constant={constant!r}; expected names of inputs, or their numbers from 0")
-    return tuple(constant)
-
-
-def _kind(x: Any) -> str:
-    return f"{x.dtype} array" if isinstance(x, np.ndarray) else type(x).__name__
 
 
 def _signature(f: Callable[..., Any]) -> Any:

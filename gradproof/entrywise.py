@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradproof import kinks, proof
+from gradproof import around, kinks, proof
 from gradproof.along import grain
 from gradproof.bench import REGULAR, Bench, Failure, Figures, Truth, median, typical
 from gradproof.roughness import roughness
@@ -118,7 +118,7 @@ def _adjudicate(
             return framework, "undecided", f"{away}, less than the forward's rounding resolves"
     if proof.sides_with(bench, trial, i, v, got, expected):
         return "ball", "agrees", f"{theirs_} gradient is further from the proved derivative than yours"
-    hull = kinks.hull_of(bench, trial)
+    hull = around.hull_of(bench, trial)
     if hull is None or not hull.kinked.any():
         if not truth.confirmed:
             note = f"{theirs_} reverse and forward mode disagree with each other here: neither is truth alone"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import gradproof
-from gradproof import along, bench, checking, entrywise, forwards, kinks, sample, slope, sweep, tolerance, trial
+from gradproof import along, bench, conduct, entrywise, forwards, kinks, sample, slope, sweep, tolerance, trial
 from gradproof.oracles import contract
 from gradproof.verdict import Result
 
@@ -29,7 +29,7 @@ def no_explanation(monkeypatch):
         names = tuple(dict.fromkeys(t.sample.names[i] for t in trials for i in t.sample.wrt))
         return Result(at.subject.name, tuple(at.verdicts), names, explanation="not explained here")
 
-    monkeypatch.setattr(checking, "conclude", conclude)
+    monkeypatch.setattr(conduct, "conclude", conclude)
 
 
 SWEEP = sweep.judge

@@ -109,7 +109,7 @@ def test_a_fault_of_the_engine_keeps_its_traceback(suite):
 def test_fault(monkeypatch):
     def broken(*given):
         raise RuntimeError("a fault of ours")
-    monkeypatch.setattr("gradproof.checking._run", broken)
+    monkeypatch.setattr("gradproof.checking.conduct", broken)
     gradproof.check_vjp(sine, sine_vjp, (X,))
 """)
     )
