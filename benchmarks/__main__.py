@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     names = given.benchmarks or present()
     from gradproof.errors import InputError
-    from gradproof.files import WholeFile
+    from gradproof.reporting.files import WholeFile
 
     try:
         file = WholeFile(given.json) if given.json else None  # before minutes are spent

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 import gradproof
-from gradproof.bench import Bench, Settings
-from gradproof.given import Given
-from gradproof.slope import directions, slope
-from gradproof.subject import Subject
-from gradproof.trial import Trial
+from gradproof.calling.subject import Subject
+from gradproof.judging.bench import Bench, Settings
+from gradproof.judging.slope import directions, slope
+from gradproof.judging.trial import Trial
+from gradproof.sampling.given import Given
 
 SIZES = (1, 10, 100, 1_000, 10_000)
 ERRORS = (1e-8, 1e-10, 1e-12, 1e-13)

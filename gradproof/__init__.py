@@ -8,7 +8,6 @@ TYPE_CHECKING = False  # as in typing, which takes longer to import than all the
 if TYPE_CHECKING:
     from typing import Any
 
-    from gradproof.causes import CAUSES
     from gradproof.checking import (
         assert_grad,
         assert_jvp,
@@ -23,12 +22,13 @@ if TYPE_CHECKING:
     from gradproof.claims import Claim
     from gradproof.equation import Equation
     from gradproof.errors import DeclarationError, GradproofError, InputError, MissingFramework
+    from gradproof.explaining.causes import CAUSES
     from gradproof.frameworks import check_jax, check_torch
     from gradproof.verdict import WORDS, Result, Verdict
 
 # Loaded when first used: a declaration needs the schema only, and the command line answers before the engine is read.
 _HOME = {
-    "CAUSES": "causes",
+    "CAUSES": "explaining.causes",
     "Claim": "claims",
     "DeclarationError": "errors",
     "Equation": "equation",
@@ -80,5 +80,5 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'gradproof' has no attribute {name!r}")
     value = getattr(import_module(f"gradproof.{_HOME[name]}"), name)
-    globals()[name] = value  # a submodule of the same name (gradproof.judge) must not win the second time
+    globals()[name] = value  # at hand the next time
     return value

@@ -21,7 +21,7 @@ from gradproof.sources import WHOLE, Node, Part, Source, Sources
 
 ENGINE = Path(__file__).parent
 # the judge of derivatives, and that of printed claims: what they import, directly or not, is the engine
-JUDGE = ("config.py", "run.py", "checking.py", "rows.py")
+JUDGE = ("config.py", "run.py", "checking.py", "reporting/rows.py")
 CLAIM_JUDGE = ("claims/check.py",)
 LINES = ("baseline/record.py", "baseline/compare.py", "today.py")  # they make lines of what either says
 TEXT = (".py", ".md", ".rst", ".toml", ".cfg", ".ini", ".yml", ".yaml", "")  # files that hold no data beside a module

@@ -17,19 +17,19 @@ from typing import Any
 
 import numpy as np
 
-from gradproof import mistakes
-from gradproof.bench import Settings
-from gradproof.conduct import conduct
-from gradproof.declared import Declared
+from gradproof.calling import mistakes
+from gradproof.calling.layer import Layer
+from gradproof.calling.pasted import called, imports, name_of
+from gradproof.calling.pushforward import as_vjp
+from gradproof.calling.scalar import Scalar
+from gradproof.calling.subject import Subject, parameter_names
 from gradproof.defaults import EXAMPLES, SEED, chosen_seed
 from gradproof.equation import Equation
 from gradproof.errors import InputError
-from gradproof.given import Given
-from gradproof.layer import Layer
-from gradproof.pasted import called, imports, name_of
-from gradproof.pushforward import as_vjp
-from gradproof.scalar import Scalar
-from gradproof.subject import Subject, parameter_names
+from gradproof.judging.bench import Settings
+from gradproof.judging.conduct import conduct
+from gradproof.sampling.declared import Declared
+from gradproof.sampling.given import Given
 from gradproof.verdict import Result
 
 ORACLES = ("contract", "torch", "jax", "differences", "ball", "kink")

@@ -22,7 +22,7 @@ import click
 from gradproof import commands
 from gradproof.errors import GradproofError, InputError
 from gradproof.interrupt import heard
-from gradproof.screen import nobody_reads
+from gradproof.reporting.screen import nobody_reads
 
 ISSUES = "please report it, with the lines above"
 READER_LEFT = 141  # what a shell gives a program that SIGPIPE ends

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.declared import Declared
 from gradproof.equation import Equation
-from gradproof.sample import Sample
+from gradproof.sampling.declared import Declared
+from gradproof.sampling.sample import Sample
 
 ENTRIES = 4096  # of the inputs, at least
 HELD = 2**15  # bytes: beside fewer, Python's own objects count

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gradproof.domain import Domain
 from gradproof.errors import DeclarationError
-from gradproof.shapes import Shapes
+from gradproof.sampling.domain import Domain
+from gradproof.sampling.shapes import Shapes
 
 Static = dict[str, Any]
 

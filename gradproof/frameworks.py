@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.calling.subject import Array, parameter_names
 from gradproof.checking import check_jvp, check_vjp
 from gradproof.defaults import chosen_examples, chosen_seed
 from gradproof.errors import InputError
 from gradproof.oracles import framework_questions
 from gradproof.oracles.arguments import framework
-from gradproof.sample import is_float
-from gradproof.shapes import Shapes
-from gradproof.subject import Array, parameter_names
+from gradproof.sampling.sample import is_float
+from gradproof.sampling.shapes import Shapes
 from gradproof.verdict import Result, Verdict
 
 # forward mode is judged column by column: beyond so many entries or points it costs more than it tells

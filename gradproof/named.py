@@ -20,11 +20,11 @@ import numpy as np
 
 from gradproof.checking import check, check_vjp
 from gradproof.config import import_file
-from gradproof.domain import Domain
 from gradproof.equation import Equation
 from gradproof.errors import GradproofError, InputError
+from gradproof.sampling.domain import Domain
+from gradproof.sampling.shapes import Shapes, draw_sizes
 from gradproof.selection import NothingSelected
-from gradproof.shapes import Shapes, draw_sizes
 from gradproof.verdict import Result
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from gradproof.config import Project
 from gradproof.crew import crew, share, workers_for
 from gradproof.equation import Equation
-from gradproof.progress import progress
+from gradproof.reporting.progress import progress
 from gradproof.verdict import Result
 
 FRAMEWORKS = ("numpy", "torch", "jax")

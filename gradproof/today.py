@@ -119,7 +119,7 @@ def mutation_scores(found: Found, file: Path | None) -> dict[str, Score]:
 
 def _claims(ids: Sequence[str], seed: int, quiet: bool) -> list[Finding]:
     from gradproof.claims.check import check_paper
-    from gradproof.progress import progress
+    from gradproof.reporting.progress import progress
 
     with progress(len(ids), quiet) as at:
         return check_paper(ids, seed=seed, progress=lambda claim: at(claim.id))[1]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import gradproof
-from gradproof.sample import VALUES
-from gradproof.variation import structure, vary
+from gradproof.sampling.sample import VALUES
+from gradproof.sampling.variation import structure, vary
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 3))

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 import derivs
-from gradproof.declared import Declared
 from gradproof.errors import InputError, MissingFramework
 from gradproof.oracles import ball, ball_array, ball_run, elementary
 from gradproof.oracles.ball import Refused, attempt, enclose, enclose_gradient, enclose_value
 from gradproof.oracles.dual import Dual, lift
 from gradproof.oracles.line import line
+from gradproof.sampling.declared import Declared
 
 special = pytest.importorskip("scipy.special")
 

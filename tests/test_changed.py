@@ -194,8 +194,9 @@ def test_the_heads_of_the_judge_are_files_and_reach_its_oracles():
     reached = {path for path, _ in Sources([ENGINE.parent]).reach([(ENGINE / head, WHOLE) for head in JUDGE])}
     oracles = {file for file in (ENGINE / "oracles").glob("*.py") if file.name != "__init__.py"}
     assert oracles <= reached
-    assert {ENGINE / name for name in ("judge.py", "tolerance.py", "sample.py", "rows.py", "verdict.py")} <= reached
-    assert not {ENGINE / name for name in ("report.py", "claims/judge.py", "mutants/score.py")} & reached
+    judge = ("judging/judge.py", "judging/tolerance.py", "sampling/sample.py", "reporting/rows.py", "verdict.py")
+    assert {ENGINE / name for name in judge} <= reached
+    assert not {ENGINE / name for name in ("reporting/report.py", "claims/judge.py", "mutants/score.py")} & reached
     claims = {path for path, _ in Sources([ENGINE.parent]).reach([(ENGINE / head, WHOLE) for head in CLAIM_JUDGE])}
     assert {ENGINE / name for name in ("claims/judge.py", "claims/evidence.py", "symbolic.py")} <= claims
 

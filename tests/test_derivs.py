@@ -13,7 +13,7 @@ import pytest
 
 import derivs
 from derivs import gradient_descent
-from gradproof.shapes import draw_sizes
+from gradproof.sampling.shapes import draw_sizes
 
 MODULES = [
     module

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from gradproof.domain import Domain, harden, plant, short, tie
 from gradproof.errors import DeclarationError
-from gradproof.sample import VALUES
+from gradproof.sampling.domain import Domain, harden, plant, short, tie
+from gradproof.sampling.sample import VALUES
 
 WORDS = ["real", "positive", "probability", "simplex", "onehot", "labels(c)", (-1.5, 2.0), (0, np.inf)]
 

@@ -7,8 +7,8 @@ import pytest
 
 from gradproof.cli import run
 from gradproof.errors import InputError
-from gradproof.files import WholeFile
-from gradproof.formats import Formats
+from gradproof.reporting.files import WholeFile
+from gradproof.reporting.formats import Formats
 
 
 def test_a_named_pipe_is_written_to_and_stays_one(tmp_path):
@@ -26,7 +26,7 @@ def test_a_named_pipe_is_written_to_and_stays_one(tmp_path):
 
 
 def test_a_stream_that_was_redirected_to_a_file_is_added_to(tmp_path, monkeypatch):
-    monkeypatch.setattr("gradproof.files.STREAMS", (tmp_path,))
+    monkeypatch.setattr("gradproof.reporting.files.STREAMS", (tmp_path,))
     (tmp_path / "stdout").write_text("the report\n", encoding="utf-8")
     with WholeFile(tmp_path / "stdout") as file:
         file.write("{}\n")
@@ -64,7 +64,7 @@ def test_an_empty_path_is_told(capsys):
 
 
 def test_a_file_that_cannot_be_written_keeps_none_of_the_others_from_it(tmp_path, full, monkeypatch):
-    monkeypatch.setattr("gradproof.formats._render", lambda name: lambda outcome: f"{name} of {outcome}")
+    monkeypatch.setattr("gradproof.reporting.formats._render", lambda name: lambda outcome: f"{name} of {outcome}")
     formats = Formats({"json": full, "markdown": tmp_path / "r.md"})
     with formats, pytest.raises(InputError, match="full cannot be written"):
         formats.write("a run")

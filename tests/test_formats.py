@@ -11,14 +11,14 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from gradproof import Result, Verdict, check
 from gradproof.cli import run
 from gradproof.config import find_project
-from gradproof.junit import render as junit
-from gradproof.markdown import LIMIT
-from gradproof.markdown import render as markdown
-from gradproof.origin import origin
-from gradproof.outcome import Outcome, headline
-from gradproof.plain import as_json
-from gradproof.report import summarize
-from gradproof.rows import rows
+from gradproof.reporting.junit import render as junit
+from gradproof.reporting.markdown import LIMIT
+from gradproof.reporting.markdown import render as markdown
+from gradproof.reporting.origin import origin
+from gradproof.reporting.outcome import Outcome, headline
+from gradproof.reporting.plain import as_json
+from gradproof.reporting.report import summarize
+from gradproof.reporting.rows import rows
 from gradproof.verdict import WORDS
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "report.schema.json").read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ import pytest
 from test_formats import QUICK, RIGHT, WRONG, told, verdict
 
 from gradproof.cli import run
-from gradproof.github import announce
+from gradproof.reporting.github import announce
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from gradproof import __name__ as program
 from gradproof.cli import run
 from gradproof.interrupt import blocked, heard, later
-from gradproof.outcome import Outcome
+from gradproof.reporting.outcome import Outcome
 
 
 class Collected:
@@ -90,7 +90,7 @@ def test_ctrl_c_while_the_files_are_written_lets_them_be_written(tmp_path, monke
 
         return render
 
-    monkeypatch.setattr("gradproof.formats._render", slow)
+    monkeypatch.setattr("gradproof.reporting.formats._render", slow)
     files = ["--json", str(tmp_path / "r.json")]
     assert run(["report", "relu", "--examples", "2", "--oracle", "differences", *files]) == 130
     assert (tmp_path / "r.json").read_text(encoding="utf-8") == "json of 1"

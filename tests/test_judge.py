@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import gradproof
-from gradproof import checking, slope, tolerance, trial
+from gradproof import checking
+from gradproof.judging import slope, tolerance, trial
 from gradproof.verdict import REFUSED, WORDS, worst
 
 RNG = np.random.default_rng(11)

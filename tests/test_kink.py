@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gradproof
-from gradproof.kinks import COMPOSED
+from gradproof.judging.kinks import COMPOSED
 from gradproof.oracles import kink, nudged
 from gradproof.verdict import REFUSED
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import gradproof
-from gradproof import along, bench, conduct, entrywise, forwards, kinks, sample, slope, sweep, tolerance, trial
+from gradproof.judging import along, bench, conduct, entrywise, forwards, kinks, slope, sweep, tolerance, trial
 from gradproof.oracles import contract
+from gradproof.sampling import sample
 from gradproof.verdict import Result
 
 RNG = np.random.default_rng(5)

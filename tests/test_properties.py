@@ -15,7 +15,7 @@ from hypothesis import assume, given, note, strategies, target
 
 from gradproof.checking import check
 from gradproof.config import find_project
-from gradproof.declared import Declared
+from gradproof.sampling.declared import Declared
 from gradproof.verdict import REFUSED
 
 PROJECT = find_project()

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from gradproof.rays import LARGEST, Rays
-from gradproof.sample import Sample
-from gradproof.slope import slope, slopes
-from gradproof.subject import Subject
-from gradproof.trial import Trial
+from gradproof.calling.subject import Subject
+from gradproof.judging.rays import LARGEST, Rays
+from gradproof.judging.slope import slope, slopes
+from gradproof.judging.trial import Trial
+from gradproof.sampling.sample import Sample
 
 X = np.linspace(-1.3, 1.7, 15).reshape(5, 3) ** 3
 W = np.linspace(0.4, -1.1, 6).reshape(3, 2)

@@ -15,7 +15,7 @@ import reference
 from gradproof.errors import InputError, MissingFramework
 from gradproof.oracles import jax as jax_oracle
 from gradproof.oracles import torch as torch_oracle
-from gradproof.shapes import draw_sizes
+from gradproof.sampling.shapes import draw_sizes
 
 ORACLES = {"torch": torch_oracle, "jax": jax_oracle}
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,8 +11,8 @@ import pytest
 from gradproof import Equation, Result, Verdict
 from gradproof.claims import check as claims
 from gradproof.cli import run
-from gradproof.report import body, closing, exit_code, heading, spans, summarize
-from gradproof.rows import ORACLES, rows
+from gradproof.reporting.report import body, closing, exit_code, heading, spans, summarize
+from gradproof.reporting.rows import ORACLES, rows
 from gradproof.verdict import WORDS
 
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from gradproof import Equation
-from gradproof.declared import Declared
+from gradproof.calling.subject import parameter_names
 from gradproof.errors import InputError
-from gradproof.given import Given
-from gradproof.sample import VALUES, is_float
-from gradproof.subject import parameter_names
-from gradproof.variation import coincide, structure, vary
+from gradproof.sampling.declared import Declared
+from gradproof.sampling.given import Given
+from gradproof.sampling.sample import VALUES, is_float
+from gradproof.sampling.variation import coincide, structure, vary
 
 RNG = np.random.default_rng(7)
 X = RNG.normal(size=(3, 4))

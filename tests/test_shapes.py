@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradproof.errors import DeclarationError, InputError
-from gradproof.shapes import Shapes, draw_sizes
+from gradproof.sampling.shapes import Shapes, draw_sizes
 
 AFFINE = "x: n d, w: d m, b: m -> z: n m"
 POOL = "x: n c h w -> z: n c (h-p+2*pad)//stride+1 (w-p+2*pad)//stride+1"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from gradproof.claims.judge import Finding
 from gradproof.cost import Cost
-from gradproof.rows import Cell, Row, rows
+from gradproof.reporting.rows import Cell, Row, rows
 from gradproof.verdict import REFUSED, Result, worst
 
 ULPS, RESOLUTION, COST = 4.0, 10.0, 2.0  # the ratio of one class to the next

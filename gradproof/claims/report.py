@@ -10,7 +10,7 @@ import numpy as np
 from gradproof.claims.judge import VERDICTS, Finding
 from gradproof.claims.latex import plain
 from gradproof.claims.load import Paper
-from gradproof.screen import Line
+from gradproof.reporting.screen import Line
 from gradproof.verdict import jsonable
 
 WIDTH = 80

@@ -63,8 +63,8 @@ def command(
 
     from gradproof import baseline
     from gradproof.errors import InputError
-    from gradproof.files import WholeFile
     from gradproof.found import find
+    from gradproof.reporting.files import WholeFile
     from gradproof.today import measure, mutation_scores, select_here, versions
 
     found = find()

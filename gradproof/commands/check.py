@@ -52,8 +52,8 @@ def command(
     """
     from gradproof import named
     from gradproof.errors import InputError
-    from gradproof.report import COLOUR, exit_code
-    from gradproof.screen import show
+    from gradproof.reporting.report import COLOUR, exit_code
+    from gradproof.reporting.screen import show
     from gradproof.verdict import Result
 
     def say(result: Result) -> None:

@@ -51,11 +51,11 @@ def command(
     """
     from gradproof.config import find_project, same_checkout
     from gradproof.defaults import EXAMPLES
-    from gradproof.files import WholeFile
     from gradproof.mutants import score, show
     from gradproof.mutants.campaign import Campaign
+    from gradproof.reporting.files import WholeFile
+    from gradproof.reporting.screen import show as put
     from gradproof.run import versions
-    from gradproof.screen import show as put
     from gradproof.selection import select
 
     same_checkout()

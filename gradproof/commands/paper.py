@@ -38,8 +38,8 @@ def command(
     from gradproof.claims import report
     from gradproof.claims.check import check_paper
     from gradproof.errors import InputError
-    from gradproof.files import WholeFile
-    from gradproof.screen import show
+    from gradproof.reporting.files import WholeFile
+    from gradproof.reporting.screen import show
 
     if errata_file and ids:
         raise InputError("--errata is a page of the whole paper; leave out the ids")

@@ -58,7 +58,7 @@ def command(
     """
     from gradproof import baseline
     from gradproof.found import find
-    from gradproof.screen import counted
+    from gradproof.reporting.screen import counted
     from gradproof.today import measure, mutation_scores, select_here
 
     found = find()

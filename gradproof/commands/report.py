@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradproof.rows import ORACLES
+from gradproof.reporting.rows import ORACLES
 
 if TYPE_CHECKING:
-    from gradproof.outcome import Outcome
+    from gradproof.reporting.outcome import Outcome
 
 # The rest of the engine is imported inside the command: help and a wrong option answer without it.
 
@@ -75,15 +75,16 @@ def command(
     Exit code: 0 all right, 1 something is wrong, 4 something is undecided, 5 nothing was selected, 130
     interrupted by Ctrl-C: the files are written with what was done so far.
     """
-    from gradproof import github, report, run
+    from gradproof import run
     from gradproof.claims.check import check_paper
     from gradproof.claims.load import load
     from gradproof.config import find_project
-    from gradproof.formats import Formats
     from gradproof.interrupt import later
     from gradproof.oracles.compilation import use_cache
-    from gradproof.outcome import Outcome
-    from gradproof.screen import show
+    from gradproof.reporting import github, report
+    from gradproof.reporting.formats import Formats
+    from gradproof.reporting.outcome import Outcome
+    from gradproof.reporting.screen import show
     from gradproof.selection import select
 
     started = time.monotonic()
@@ -160,8 +161,8 @@ def _again(
 
 def _with_claims(outcome: "Outcome", paper: Any, findings: Any) -> "Outcome":
     """And what the paper's printed claims came to."""
-    from gradproof import report
     from gradproof.claims.report import figures, summary
+    from gradproof.reporting import report
 
     # the counts, and entries at fault; the errors that follow a blank line are `gradproof paper`'s
     said = " ".join(takewhile(bool, summary(paper, findings)))
@@ -172,7 +173,7 @@ def _with_claims(outcome: "Outcome", paper: Any, findings: Any) -> "Outcome":
 def _with_pictures(outcome: "Outcome", quiet: bool) -> "Outcome":
     """And the pictures of its page; those that were drawn where Ctrl-C ends the run."""
     from gradproof.page.pictures import Picture, draw
-    from gradproof.progress import progress
+    from gradproof.reporting.progress import progress
 
     drawn: dict[str, list[Picture]] = {}
     try:

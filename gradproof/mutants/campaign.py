@@ -11,7 +11,7 @@ from gradproof.mutants.faults import Mutant
 from gradproof.mutants.plant import Sources
 from gradproof.mutants.score import Outcome, Score, digest
 from gradproof.mutants.work import judge_all
-from gradproof.progress import progress
+from gradproof.reporting.progress import progress
 
 Result = tuple[str, str, str, str]  # state, by, sample, why
 

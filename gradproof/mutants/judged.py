@@ -21,17 +21,17 @@ from typing import Any
 
 import numpy as np
 
-from gradproof import forwards
-from gradproof.bench import Bench, Settings, Truth
+from gradproof.calling.subject import Subject
 from gradproof.checking import check
-from gradproof.declared import Declared
 from gradproof.equation import Equation
 from gradproof.errors import InputError
-from gradproof.judge import bench_for, examine, prepare
+from gradproof.judging import forwards
+from gradproof.judging.bench import Bench, Settings, Truth
+from gradproof.judging.judge import bench_for, examine, prepare
+from gradproof.judging.trial import Trial, try_trial
 from gradproof.oracles.autodiff import Autodiff
-from gradproof.sample import Sample
-from gradproof.subject import Subject
-from gradproof.trial import Trial, try_trial
+from gradproof.sampling.declared import Declared
+from gradproof.sampling.sample import Sample
 from gradproof.verdict import REFUSED, Result
 
 # how often a sample is drawn anew where a forward is not finite: as in a check

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gradproof.mutants.faults import Mutant
 from gradproof.mutants.score import Outcome, Score
-from gradproof.screen import Line, counted
+from gradproof.reporting.screen import Line, counted
 
 WIDTH = 100
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.calling.subject import Array, outputs
 from gradproof.errors import GradproofError, InputError
-from gradproof.sample import is_float
-from gradproof.subject import Array, outputs
+from gradproof.sampling.sample import is_float
 
 # JAX compiles once a shape and batch size: every call is padded to one of these
 BATCHES = (8,)

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.roughness import roughness
-from gradproof.sample import is_float
-from gradproof.subject import Array, Fault, Gradients
-from gradproof.tolerance import eps, tiny
-from gradproof.trial import Trial
-from gradproof.variation import structure
+from gradproof.calling.subject import Array, Fault, Gradients
+from gradproof.judging.roughness import roughness
+from gradproof.judging.tolerance import eps, tiny
+from gradproof.judging.trial import Trial
+from gradproof.sampling.sample import is_float
+from gradproof.sampling.variation import structure
 
 # two runs of one rule on the same numbers may sum in another order; beyond this they are different answers
 REPEAT_ROUNDINGS = {"float16": 32.0, "bfloat16": 16.0}

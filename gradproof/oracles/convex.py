@@ -15,8 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradproof.calling.subject import Array
 from gradproof.oracles.kink import TOLERANCE, Hull
-from gradproof.subject import Array
 
 Corner = Callable[[Array], Array | None]  # a step, one joined array -> the gradient there; None where it has none
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.calling.subject import Array, Fault
+from gradproof.judging.tolerance import eps
 from gradproof.oracles.torch_questions import agree, subsets
-from gradproof.sample import is_float, unit
-from gradproof.subject import Array, Fault
-from gradproof.tolerance import eps
+from gradproof.sampling.sample import is_float, unit
 
 PRIMAL = "differentiated, the function gives another value than where it is only called"
 # the share of the values, and of the inputs, that two programs for one function may differ by; and in ulps' moves

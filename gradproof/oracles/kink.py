@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradproof.sample import unit
-from gradproof.subject import Array
+from gradproof.calling.subject import Array
+from gradproof.sampling.sample import unit
 
 DISPLACEMENT = 2.0**-20
 PAIRS = 6

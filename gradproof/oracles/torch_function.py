@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.calling.subject import Array
 from gradproof.errors import InputError
 from gradproof.oracles.arguments import check_outputs, framework, is_array, is_bfloat16
 from gradproof.oracles.framework_questions import primal
 from gradproof.oracles.torch_questions import Questions
-from gradproof.subject import Array
 
 # so many points are asked everything that only torch can ask
 ASKED = 12

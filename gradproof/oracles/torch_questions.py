@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gradproof.subject import Array, Fault
-from gradproof.tolerance import ROUNDINGS, eps, name_of
+from gradproof.calling.subject import Array, Fault
+from gradproof.judging.tolerance import ROUNDINGS, eps, name_of
 
 Arrays = Sequence[Array | None]
 

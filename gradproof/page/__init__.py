@@ -14,9 +14,9 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gradproof.outcome import Outcome, headline, tally
 from gradproof.page import cards
-from gradproof.rows import ORACLES
+from gradproof.reporting.outcome import Outcome, headline, tally
+from gradproof.reporting.rows import ORACLES
 
 HEADS = {"differences": "finite differences", "ball": "ball arithmetic", "torch": "PyTorch", "jax": "JAX"}
 

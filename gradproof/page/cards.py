@@ -19,13 +19,13 @@ from pygments.lexers.python import PythonLexer
 from gradproof.claims.judge import Finding
 from gradproof.claims.report import errors, example, number, wrong
 from gradproof.equation import Equation
-from gradproof.origin import origin
-from gradproof.outcome import Outcome
 from gradproof.page.formulas import FORMULAS
 from gradproof.page.mathml import mathml
 from gradproof.page.pictures import Picture
-from gradproof.report import spans
-from gradproof.rows import Row, rows
+from gradproof.reporting.origin import origin
+from gradproof.reporting.outcome import Outcome
+from gradproof.reporting.report import spans
+from gradproof.reporting.rows import Row, rows
 from gradproof.verdict import Result
 
 LONGEST = 400  # lines of a file that is shown whole; of a longer one forward and backward are

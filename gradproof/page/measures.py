@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.bench import REGULAR
-from gradproof.declared import Declared
+from gradproof.calling.subject import Array, Fault, Subject
 from gradproof.equation import Equation
+from gradproof.judging.bench import REGULAR
+from gradproof.judging.slope import SPAN, directions
+from gradproof.judging.trial import Trial, try_trial
 from gradproof.oracles.differences import derivative
-from gradproof.slope import SPAN, directions
-from gradproof.subject import Array, Fault, Subject
-from gradproof.trial import Trial, try_trial
+from gradproof.sampling.declared import Declared
 from gradproof.verdict import Result
 
 ATTEMPTS = 4  # as many as a check makes at a point

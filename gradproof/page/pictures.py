@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib import rc_context
 
 from gradproof.equation import Equation
-from gradproof.outcome import Outcome
 from gradproof.page import figures
 from gradproof.page.losses import losses
 from gradproof.page.measures import EPS, Ladder, heat, ladder, worst_sample
+from gradproof.reporting.outcome import Outcome
 from gradproof.verdict import Result
 
 SHOWN = ("torch", "jax", "differences", "ball")  # the oracles that measure an error

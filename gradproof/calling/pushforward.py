@@ -1,0 +1,183 @@
+"""A jvp judged by the road of the vjp: its columns, weighted by the cotangent, are the gradient.
+
+    (J^T u)_j = <u, J e_j>
+
+so that one judge serves both modes. What the columns cannot show is asked on a random tangent beside them: linearity,
+for small and large tangents too, the shape and dtype of what comes back, whether the layout of the tangents matters,
+and whether the arguments, or what an earlier call returned, were changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradproof.calling.subject import Array, Fault, outputs, parameter_names
+from gradproof.errors import InputError
+from gradproof.judging.roughness import DRAWS, MOST, SAFETY, STEPS, fourth
+from gradproof.judging.tolerance import eps, tiny
+from gradproof.judging.trial import signs
+from gradproof.oracles.contract import LAYOUTS, SMALL, same
+from gradproof.sampling.sample import is_float
+
+# how much larger a tangent is tried; and at so many points the questions that need no truth are asked
+LARGE = {"float64": 2.0**10, "float32": 2.0**10, "bfloat16": 2.0**10, "float16": 2.0**2}
+ASKED = 3
+# what is cut off is gone altogether; a right jvp may lose digits, as of a matrix exponential that holds the tangent
+COARSE = 2.0**-10
+SHARED = "the tangent that comes back shares memory with an argument"
+
+
+def as_vjp(
+    forward: Callable[..., Any],
+    jvp: Any,
+    constant: Sequence[str | int],
+    strict: bool = False,
+    notes: dict[str, None] | None = None,
+) -> Callable[..., Any]:
+    """The vjp that a jvp implies. Its faults (raises, wrong shape, not linear) are raised as `Fault`."""
+    if not callable(jvp):
+        return jvp  # type: ignore[no-any-return]  # the caller's check says that it is no function
+    asked: set[Any] = set()
+
+    def rule(cotangent: Any, *inputs: Any) -> tuple[Any, ...]:
+        names = parameter_names(forward, len(inputs))
+        fixed = {names.index(c) if isinstance(c, str) else c % len(inputs) for c in constant}
+        wrt = [i for i, x in enumerate(inputs) if is_float(x) and i not in fixed]
+        values, _ = outputs(forward(*inputs))
+        push = _Push(jvp, inputs, wrt, values)
+        cotangents = cotangent if isinstance(cotangent, tuple) else (cotangent,)
+        zeros = [np.zeros(np.shape(inputs[i]), np.asarray(inputs[i]).dtype) for i in wrt]
+        rng = np.random.default_rng(5)
+        random = [np.asarray(rng.integers(-8, 9, z.shape) / 4, z.dtype) for z in zeros]
+        total = [np.zeros(y.shape) for y in values]
+        gradients: list[Any] = [None] * len(inputs)
+        for k, i in enumerate(wrt):
+            g = np.zeros(zeros[k].shape)
+            for index in np.ndindex(zeros[k].shape):
+                tangents = [np.array(z) for z in zeros]
+                tangents[k][index] = 1
+                columns = push(tangents)
+                g[index] = sum(
+                    float((np.asarray(u, np.float64) * np.asarray(c, np.float64)).sum())
+                    for u, c in zip(cotangents, columns, strict=True)
+                )
+                total = [
+                    t + float(random[k][index]) * np.asarray(c, np.float64) for t, c in zip(total, columns, strict=True)
+                ]
+            gradients[i] = g.astype(zeros[k].dtype)
+        got = push(random)
+        for k, (t, y) in enumerate(zip(total, got, strict=True)):
+            if not _alike(push, random, k, np.asarray(t, y.dtype), y):
+                raise Fault(
+                    "nonlinear",
+                    "the jvp of a random tangent is not the sum of its columns: it is not linear in the tangent",
+                )
+        key = tuple((np.shape(x), np.asarray(x).tobytes()) for x in inputs if isinstance(x, np.ndarray | np.generic))
+        if key not in asked and len(asked) < ASKED:
+            asked.add(key)
+            _ask(push, random, got, forward, strict, {} if notes is None else notes)
+        return tuple(gradients)
+
+    return rule
+
+
+@dataclass
+class _Push:
+    """The jvp at one point: tangents -> what it returned, copied; the arrays themselves are in `returned`."""
+
+    jvp: Callable[..., Any]
+    inputs: tuple[Any, ...]
+    wrt: Sequence[int]
+    values: Sequence[Array]
+    returned: Sequence[Array] = field(default_factory=tuple)
+
+    def __call__(self, tangents: list[Array]) -> list[Array]:
+        kept = [np.array(t) for t in tangents]
+        given = tangents[0] if len(self.wrt) == 1 else tuple(tangents)
+        answer = self.jvp(given, *self.inputs)
+        try:
+            got = self.returned = outputs(answer)[0]
+        except InputError:
+            said = f"the jvp returned a {type(answer).__name__}; expected the tangent of the output, or a tuple"
+            raise Fault("type", said) from None
+        if any(a.tobytes() != b.tobytes() for a, b in zip(kept, tangents, strict=True)):
+            raise Fault("mutated", "the jvp changed its tangent")
+        if len(got) != len(self.values):
+            raise Fault("count", f"the jvp returned {len(got)} tangents for {len(self.values)} outputs")
+        for g, y in zip(got, self.values, strict=True):
+            if g.shape != y.shape:
+                raise Fault("shape", f"the tangent has shape {g.shape}, the output has {y.shape}")
+            if g.dtype != y.dtype:
+                raise Fault("dtype", f"the tangent has dtype {g.dtype}, the output has {y.dtype}")
+        return [np.array(g) for g in got]
+
+
+def _ask(
+    push: _Push,
+    random: list[Array],
+    first: list[Array],
+    forward: Callable[..., Any],
+    strict: bool,
+    notes: dict[str, None],
+) -> None:
+    """What needs no truth: raises Fault for the first wrong answer. `first` is what the random tangents gave."""
+    arguments = [x for x in (*random, *push.inputs) if isinstance(x, np.ndarray)]
+    if any(np.may_share_memory(g, a) and np.shares_memory(g, a) for g in push.returned for a in arguments):
+        if strict:
+            raise Fault("aliased", SHARED)
+        notes.setdefault(f"{SHARED}; a caller that updates one in place changes the other (wrong with strict=True)")
+    held = push.returned
+    for sizes in (SMALL, LARGE):
+        _scaled(push, random, first, min(sizes.get(t.dtype.name, 1.0) for t in (*random, *push.values)))
+    if any(not same(g, before) for g, before in zip(held, first, strict=True)):
+        text = "the tangent returned first was changed by a second call: it is a buffer that the jvp reuses"
+        raise Fault("state", text)
+    for word, rearrange in LAYOUTS.items():
+        try:
+            forward(*(rearrange(x) if isinstance(x, np.ndarray) else x for x in push.inputs))
+        except Exception:  # as in the contract: a forward that needs another layout is the caller's own affair
+            continue
+        there = push([rearrange(t) for t in random])
+        if not all(_alike(push, random, k, a, b) for k, (a, b) in enumerate(zip(there, first, strict=True))):
+            raise Fault("layout", f"with {word} tangents of the same values what comes back is another")
+
+
+def _scaled(push: _Push, random: list[Array], first: list[Array], size: float) -> None:
+    """Whether tangents that are larger or smaller by a power of two give what is larger or smaller by just that."""
+    got = push([np.asarray(t * t.dtype.type(size), t.dtype) for t in random])
+    for g, f in zip(got, first, strict=True):
+        expected = np.asarray(np.asarray(f, np.float64) * size, f.dtype)
+        off = np.abs(np.asarray(g, np.float64) - np.asarray(expected, np.float64))
+        largest = float(np.max(np.abs(np.asarray(expected, np.float64)), initial=0.0))
+        if (off[np.isfinite(off)] > max(COARSE, 64 * eps(g.dtype)) * largest + 16 * tiny(g.dtype)).any():
+            text = f"of a tangent that is {'larger' if size > 1 else 'smaller'} by a power of two"
+            raise Fault("nonlinear", f"{text} the jvp is not {'larger' if size > 1 else 'smaller'} by just that")
+
+
+def _alike(push: _Push, tangents: list[Array], k: int, a: Array, b: Array) -> bool:
+    """Whether two answers for one output are the same but for the order of sums, and what terms that cancel leave."""
+    apart = np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64))
+    return same(a, b) or bool((apart <= _rounding(push, tangents, k)).all())
+
+
+def _rounding(push: _Push, tangents: list[Array], k: int) -> float:
+    """The rounding of one output's tangent: what is left when the tangents move by little; a linear jvp leaves nothing.
+
+    p (t - sum p t) of a saturated p is what terms cancel to, and no entry says how large these were.
+    """
+    worst, rng = 0.0, np.random.default_rng(6)
+    for step in STEPS.get(tangents[0].dtype.name, ()) * DRAWS:
+        ways = [step * eps(t.dtype) * signs(rng, t.shape) for t in tangents]
+
+        def moved(n: float, ways: list[Array] = ways) -> dict[int, Array]:
+            at = [np.asarray(t * (1 + n * v), t.dtype) for t, v in zip(tangents, ways, strict=True)]
+            return {0: np.asarray(push(at)[k], np.float64)}
+
+        worst = max(worst, float(np.max(fourth(moved)[0], initial=0.0)))
+    most = MOST.get(tangents[0].dtype.name, 0.0) * eps(tangents[0].dtype)
+    largest = max(float(np.max(np.abs(t), initial=0.0)) for t in tangents)
+    return SAFETY * worst if worst <= most * largest else 0.0

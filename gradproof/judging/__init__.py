@@ -1,0 +1,1 @@
+"""The judge: a rule's gradients at a sample against every oracle, and a word for each."""

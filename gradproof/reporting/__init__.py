@@ -1,0 +1,1 @@
+"""What a run came to, in words and in every format."""
