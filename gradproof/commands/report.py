@@ -13,7 +13,7 @@ import click
 from gradproof.reporting.rows import ORACLES
 
 if TYPE_CHECKING:
-    from gradproof.reporting.outcome import Outcome
+    from gradproof.reporting.outcome import Outcome, Picture
 
 # The rest of the engine is imported inside the command: help and a wrong option answer without it.
 
@@ -172,7 +172,7 @@ def _with_claims(outcome: "Outcome", paper: Any, findings: Any) -> "Outcome":
 
 def _with_pictures(outcome: "Outcome", quiet: bool) -> "Outcome":
     """And the pictures of its page; those that were drawn where Ctrl-C ends the run."""
-    from gradproof.page.pictures import Picture, draw
+    from gradproof.page.pictures import draw
     from gradproof.reporting.progress import progress
 
     drawn: dict[str, list[Picture]] = {}

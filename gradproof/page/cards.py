@@ -21,9 +21,8 @@ from gradproof.claims.report import errors, example, number, wrong
 from gradproof.equation import Equation
 from gradproof.page.formulas import FORMULAS
 from gradproof.page.mathml import mathml
-from gradproof.page.pictures import Picture
 from gradproof.reporting.origin import origin
-from gradproof.reporting.outcome import Outcome
+from gradproof.reporting.outcome import Outcome, Picture
 from gradproof.reporting.report import spans
 from gradproof.reporting.rows import Row, rows
 from gradproof.verdict import Result

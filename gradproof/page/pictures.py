@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib import rc_context
@@ -12,21 +11,12 @@ from gradproof.equation import Equation
 from gradproof.page import figures
 from gradproof.page.losses import losses
 from gradproof.page.measures import EPS, Ladder, heat, ladder, worst_sample
-from gradproof.reporting.outcome import Outcome
+from gradproof.reporting.outcome import Outcome, Picture
 from gradproof.verdict import Result
 
 SHOWN = ("torch", "jax", "differences", "ball")  # the oracles that measure an error
 NAMES = {"differences": "finite d."}
 CHECKS = ("vjp", "jvp")
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An inline SVG, its title, and in words what it shows."""
-
-    title: str
-    svg: str
-    text: str
 
 
 def draw(outcome: Outcome, at: Callable[[str], None]) -> Iterator[tuple[str, list[Picture]]]:

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from gradproof.claims.judge import Finding
     from gradproof.claims.load import Paper
     from gradproof.config import Project
-    from gradproof.page.pictures import Picture
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An inline SVG, its title, and in words what it shows."""
+
+    title: str
+    svg: str
+    text: str
 
 
 @dataclass(frozen=True)
