@@ -146,6 +146,8 @@ def test_the_summary_counts_what_the_paper_numbers_and_names_what_is_left():
     lines = closing(summary, "/somewhere/derivs", 1.2, {"numpy": "2.4"}, 7)
     assert "3 of the paper's 4 numbered equations are covered; not: 1." in lines
     assert lines[-2:] == ["Judged: /somewhere/derivs", "numpy 2.4; seed 7."]
+    many = summarize([result(*settled())], {DECLARED.name: DECLARED}, ("1", "2", "3", "4", "7", "20-relu", "46"))
+    assert any("numbered equations are covered." in line for line in closing(many, "/d", 1.2, {}, 7))
 
 
 def test_numbers_in_a_row_are_drawn_together():
@@ -155,6 +157,7 @@ def test_numbers_in_a_row_are_drawn_together():
 def test_the_summary_of_a_part_fits_80_columns_and_names_every_missing_number():
     numbered = tuple(str(n) for n in range(1, 63))
     summary = summarize([result(*settled())], {DECLARED.name: DECLARED}, numbered)
+    summary = replace(summary, covered=numbered[:31])
     lines = closing(summary, "derivs", 1.2, {"numpy": "2.4"}, 7)
     assert max(map(len, lines)) <= 80
     assert all(re.search(rf"\b{number}\b", " ".join(lines)) for number in summary.uncovered)

@@ -187,7 +187,8 @@ def closing(
         whole = (
             f"{len(summary.covered)} of the paper's {len(summary.numbered)} numbered equations are covered"
         )
-        missing = f"; not: {', '.join(summary.uncovered)}" if summary.uncovered else ""
+        few = 0 < len(summary.uncovered) <= len(summary.covered)  # of a few equations that were named, most are missing
+        missing = f"; not: {', '.join(summary.uncovered)}" if few else ""
         lines += textwrap.wrap(f"{whole}{missing}.", WIDTH, break_on_hyphens=False)
     lines += claims
     lines.append(f"Judged: {folder}")
