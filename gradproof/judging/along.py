@@ -48,7 +48,7 @@ def judge(
     moves = _movement(bench, trial, i, dtype)
     if trial.cancelled(np.asarray(gradients[i])):
         moves = np.maximum(moves, grain(trial.work if dtype == np.float64 else trial, i, got) / eps(dtype))
-    surer = partial(_surer, bench, trial, i, dtype, moves)
+    surer = partial(_surer, bench, trial, i, got, dtype, moves)
     settled = bench.seen <= 2 and proof.judge(bench, trial, i, got, dtype, moves, surer)
     if bench.failed(trial, i):
         return False
@@ -74,7 +74,7 @@ def judge(
                 bench.say(trial, i, "differences", "vjp", "agrees", figures)
                 settled = True
         elif np.isfinite(room) and not (quiet and ray.bound > SHARP * size):
-            moves = surer()
+            moves = surer(error / norm(v))
             word = _refuse(bench, trial, i, got, dtype, gradients, v, moves)
             if word == "differs":
                 bench.say(trial, i, "differences", "vjp", word, figures)
@@ -212,10 +212,14 @@ def grain(trial: Trial, i: int, got: Array) -> Array:
     return np.full(got.shape, 8 * np.max(worst, initial=0.0)) if nothing else 8 * worst
 
 
-def _surer(bench: Bench, trial: Trial, i: int, dtype: np.dtype[Any], moves: Array | float) -> Array | float:
-    """The movement over more draws, and the rule's own rounding, before a refusal."""
+def _surer(
+    bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype[Any], moves: Array | float, off: float
+) -> Array | float:
+    """The movement over more draws, and the rule's own rounding, before a refusal for an error of `off` an entry."""
     moves = np.maximum(moves, _movement(bench, trial, i, dtype, MORE_MOVES))
-    return np.maximum(moves, as_movement(roughness(trial.work, i), dtype)) if dtype == np.float64 else moves
+    if dtype != np.float64:
+        return moves
+    return np.maximum(moves, as_movement(roughness(trial.work, i, got, off), dtype))
 
 
 def _shadow(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype[Any]) -> tuple[Array, np.dtype[Any]] | None:
@@ -239,7 +243,7 @@ def _shadow(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype[Any]
         bound = bound + grain(trial, i, got)
         wrong &= ~(error <= bound)
     if wrong.any():
-        bound = bound + roughness(trial, i)
+        bound = bound + roughness(trial, i, got, float(np.max(error[wrong])))
         wrong &= ~(error <= bound)
     if not wrong.any():
         return wide, np.dtype(np.float64)

@@ -40,7 +40,8 @@ def judge(bench: Bench, trial: Trial, i: int, got: Array, framework: str, truth:
         bound = bound + grain(trial, i, got)
         wrong = known & ~(error <= bound)
     if wrong.any():
-        bound = bound + roughness(trial, i) + _apart(trial, truth) * float(np.max(np.abs(expected[known])))
+        rough = roughness(trial, i, got, float(np.max(error[wrong])))
+        bound = bound + rough + _apart(trial, truth) * float(np.max(np.abs(expected[known])))
         wrong = known & ~(error <= bound)
     worst = int(np.argmax(np.where(wrong, error / bound, -1)) if wrong.any() else np.argmax(error))
     size = max(float(np.max(np.abs(expected[known]), initial=0.0)), scale, 1e-300)

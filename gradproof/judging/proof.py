@@ -51,11 +51,11 @@ def judge(
     got: Array,
     dtype: np.dtype[Any],
     movement: Array | float,
-    surer: Callable[[], Array | float],
+    surer: Callable[[float], Array | float],
 ) -> bool:
     """A gradient against the proved slope along a random direction; True where that settled it.
 
-    surer: gives the movement over more draws, before a refusal.
+    surer: gives the movement over more draws, before a refusal for an error of so much an entry.
     """
     v = directions(trial, i, trial.sample.rng(16), 1)[0]
     found = enclosed(bench, trial, i, v)
@@ -64,7 +64,7 @@ def judge(
     room = found.radius + bench.rounding(trial, i, got, movement, v, dtype) + 2.0**-1000
     error = abs(float((got.astype(np.float64) * v).sum()) - found.mid)
     if np.isfinite(room) and error > room:
-        movement = surer()
+        movement = surer(error / norm(v))
         room = found.radius + bench.rounding(trial, i, got, movement, v, dtype) + 2.0**-1000
     size = max(typical(got, bench.scale(trial, i)) * typical(v), 1e-300)
     figures = Figures(error, room, room / size, error / (eps(dtype) * max(norm((np.abs(got) + movement) * v), 1e-300)))

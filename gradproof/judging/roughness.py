@@ -24,14 +24,21 @@ from gradproof.sampling.sample import is_float
 STEPS = {"float64": (2.0**8, 2.0**22), "float32": (2.0**6, 2.0**10)}
 MOST = {"float64": 2.0**14, "float32": 2.0**9}
 DRAWS = 2
+# an error of more than this share of the largest entry is no rounding of a rule that can be used
+PLAIN = 2.0**-9
 BINOMIAL = (1.0, -4.0, 6.0, -4.0, 1.0)
 SPREAD = 70.0**0.5  # of a fourth difference of independent numbers, in units of theirs
 # a right value may be off by so many times the rounding that a few draws show
 SAFETY = 16.0
 
 
-def roughness(trial: Trial, i: int, cotangents: Sequence[Array] | None = None) -> Array | float:
-    """How far rounding may put each entry of one gradient off; 0 where it cannot be told from something else."""
+def roughness(trial: Trial, i: int, got: Array, off: float, cotangents: Sequence[Array] | None = None) -> Array | float:
+    """How far rounding may put each entry of one gradient off; 0 where it cannot be told from something else.
+
+    off: the error that is to be explained; where it is plainly larger than any rounding of `got`, nothing is asked.
+    """
+    if off > PLAIN * float(np.max(np.abs(np.asarray(got, np.float64)), initial=0.0)):
+        return 0.0
     sent = trial.cotangents if cotangents is None else cotangents
     known = trial.__dict__.setdefault("roughness", {})
     key = tuple(u.tobytes() for u in sent)

@@ -283,7 +283,7 @@ class Contract:
         if self.trial.cancelled(a, b):
             return False
         room, error = WOBBLES * self._wobble(i), _largest(a, b)
-        return not error <= room and not error <= room + float(np.max(roughness(self.trial, i, sent)))
+        return not error <= room and not error <= room + float(np.max(roughness(self.trial, i, b, error, sent)))
 
     def layout(self) -> Iterator[Breach]:
         """Strided, Fortran-ordered, reversed and read-only copies of the arguments, and an expanded cotangent."""
