@@ -196,3 +196,8 @@ def test_the_oracles_import_no_framework():
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False)
     assert (done.stdout.strip(), done.returncode) == ("set()", 0), done.stderr
+
+
+def test_a_gradient_that_does_not_compile_without_the_simplifier():
+    jax_oracle.use_cache(None)
+    assert gradient(jnp.cumprod) == [3.0, 0.5]  # of x1 + x1 x2; its padding is negative

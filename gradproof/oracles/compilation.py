@@ -21,13 +21,14 @@ from gradproof.oracles.arguments import framework
 from gradproof.oracles.fingerprint import fingerprint
 from gradproof.oracles.store import Store, default_folder, open_store
 
+SIMPLIFIER = "xla_disable_hlo_passes"
 _CHEAP: dict[str, Any] = {
     # Tiny programs cost what their compilation costs. Results differ by a few ulps.
     "xla_backend_optimization_level": 0,
     "xla_cpu_use_fusion_emitters": False,
     # XLA's simplifier ends the process (jaxlib 0.10) at the gradient of a convolution of stride 2, padding
     # 1, a kernel of 8 x 2 and an image of 11 x 4; and an oracle is to compute what is written.
-    "xla_disable_hlo_passes": "algsimp",
+    SIMPLIFIER: "algsimp",
 }
 
 _lock = threading.RLock()
@@ -78,14 +79,25 @@ def compiled(build: Callable[[], Callable[..., Any]], operands: Any, about: Any 
 
 
 def _compile(jax: Any, lowered: Any) -> Callable[..., Any]:
-    try:
-        program: Callable[..., Any] = lowered.compile(compiler_options=dict(_options))
-    except jax.errors.JaxRuntimeError:
-        if _probed:
-            raise
+    """The program; with the simplifier where it does not compile without: negative paddings, as in cumprod, need it."""
+    failed = None
+    for options in _attempts(jax):
+        try:
+            program: Callable[..., Any] = lowered.compile(compiler_options=options)
+        except jax.errors.JaxRuntimeError as error:
+            failed = error
+        else:
+            return program
+    assert failed is not None
+    raise failed
+
+
+def _attempts(jax: Any) -> Iterator[dict[str, Any]]:
+    yield dict(_options)
+    if not _probed:
         _probe(jax)
-        program = lowered.compile(compiler_options=dict(_options))
-    return program
+        yield dict(_options)
+    yield {name: setting for name, setting in _options.items() if name != SIMPLIFIER}
 
 
 def store_in_use() -> Store | None:
