@@ -1,5 +1,7 @@
 """Right rules that round more than their arguments tell, or have no number where nothing has; and guilty siblings."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -107,3 +109,32 @@ def test_steps_far_narrower_than_the_argument_are_steps(size):
         assert gradproof.check_vjp(straight, lambda u, x: 0 * u, (X,)).refused
     with pytest.raises(gradproof.InputError, match="cut off"):
         gradproof.check_vjp(lambda x: 3 * x, lambda u, x: 3 * u, (X * size,), torch=lambda x: 3 * x.detach())
+
+
+# ---- digits that the forward loses as well ---------------------------------------------------------------------------
+
+LABELS = np.array([0.0, 1.0, 1.0, 0.0, 1.0, 0.0])
+
+
+def log_loss_of(floor):
+    """The textbook's log loss of a sigmoid, its logarithms kept from 0 by a floor: of 1 - p few digits are left."""
+
+    def forward(z, y):
+        p = 1 / (1 + np.exp(-z))
+        return -(y * np.log(p + floor) + (1 - y) * np.log(1 - p + floor)).mean()
+
+    def rule(u, z, y, factor=1.0, other=floor):
+        p = 1 / (1 + np.exp(-z))
+        return factor * u * ((1 - y) / (1 - p + other) - y / (p + other)) * p * (1 - p) / z.size, None
+
+    return forward, rule
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3])
+@pytest.mark.parametrize("floor", [1e-7, 1e-8, 1e-12, 1e-15])
+def test_a_floored_log_loss_is_not_held_to_digits_that_its_forward_has_not(floor, seed):
+    forward, rule = log_loss_of(floor)
+    point = (np.random.default_rng(0).normal(size=6), LABELS)
+    assert gradproof.check_vjp(forward, rule, point, seed=seed, constant="y").ok
+    for wrong in ({"factor": 1 + 1e-9}, {"other": 2 * floor}):
+        assert gradproof.check_vjp(forward, partial(rule, **wrong), point, seed=seed, constant="y").refused

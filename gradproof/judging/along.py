@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.calling.subject import Array, Fault, Gradients
-from gradproof.judging import around, kinks, proof, rounded
+from gradproof.judging import around, extended, kinks, proof, rounded
 from gradproof.judging.bench import REGULAR, Bench, Failure, Figures, norm, typical
 from gradproof.judging.confirm import FINE, confirmed, place
 from gradproof.judging.references import alone, ask, movement, neighbour
@@ -130,6 +130,10 @@ def _refuse(
     own = only * (abs(float(np.asarray(x, np.float64)[found.index])) or unit(x))
     if found.got == 0 and stands(trial, {i: own}, found.expected * float(own[found.index])):
         return "undecided"
+    if found.expected == 0:
+        beyond = extended.slope(trial, i, int(np.ravel_multi_index(found.index, v.shape)))
+        if abs(found.got - beyond) < abs(beyond) / 2:
+            return "undecided"  # it stands still by rounding, and not in extended precision
     if found.expected == 0 and rounded.swallowed(trial, i, int(np.ravel_multi_index(found.index, v.shape)), found.got):
         return "undecided"
     hull = around.hull_of(bench, trial)

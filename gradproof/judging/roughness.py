@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.calling.subject import Array, Fault, Gradients
+from gradproof.judging import extended
 from gradproof.judging.tolerance import ROUNDINGS, eps, name_of
 from gradproof.judging.trial import Trial, signs
 from gradproof.sampling.sample import is_float
@@ -40,6 +41,10 @@ def roughness(trial: Trial, i: int, got: Array, off: float, cotangents: Sequence
     if off > PLAIN * float(np.max(np.abs(np.asarray(got, np.float64)), initial=0.0)):
         return 0.0
     sent = trial.cotangents if cotangents is None else cotangents
+    return np.maximum(_fourths(trial, i, sent), extended.lost(trial, i, got, sent))
+
+
+def _fourths(trial: Trial, i: int, sent: Sequence[Array]) -> Array | float:
     known = trial.__dict__.setdefault("roughness", {})
     key = tuple(u.tobytes() for u in sent)
     if key not in known:
