@@ -2,8 +2,9 @@
 
     |g64 - g80|     as far as the forward has lost as much:     |<u, f64> - <u, f80>|
 
-Of 1 - p beside a p of all but 1 a few digits are left, whatever the arguments do; a rule that multiplies by it has no
-more of them than the forward that takes its logarithm. A rule that loses what the forward does not is not excused.
+Of 1 - p with a p close to 1 few digits are left, whatever the arguments do; a rule that multiplies by it has no more of
+them than the forward that takes its logarithm. A rule that loses what the forward does not is not excused; of one that
+does not take extended precision only the forward is asked.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from gradproof.judging.tolerance import name_of
 from gradproof.judging.trial import Trial, signs
 from gradproof.sampling.sample import is_float, unit, upcast
 
-# a right value may be off by so many times what it loses, and by so many times what the forward loses here or beside
+# a right value may be off by so many times what it loses, but by no more than so many times what the forward loses
 LOST, DESERVED = 4.0, 16.0
 BESIDE, DRAWS = 2.0**-10, 4
 # a step over which a forward that stands still by rounding moves, in units of 1 or of a smaller entry
@@ -31,17 +32,21 @@ def lost(trial: Trial, i: int, got: Array, cotangents: Sequence[Array] | None = 
     if not available() or name_of(x.dtype) != "float64":
         return 0.0
     sent = [upcast(u, np.longdouble) for u in (trial.cotangents if cotangents is None else cotangents)]
+    deserved = DESERVED * _forward(trial, sent) / min(1.0, unit(x))
+    return np.minimum(LOST * _apart(trial, i, got, sent), deserved) if deserved else 0.0
+
+
+def _apart(trial: Trial, i: int, got: Array, sent: Sequence[Array]) -> Array:
+    """How far each entry is from the rule's own in extended precision; infinite where it does not take that."""
     sample = trial.sample
     try:
         inputs = _lifted(sample.inputs)
-        found = trial.subject.pull(sent, trial.packing[1], inputs, sample.names, sample.wrt, sample.static)
+        wide = trial.subject.pull(sent, trial.packing[1], inputs, sample.names, sample.wrt, sample.static).get(i)
     except Fault:
-        return 0.0
-    wide = found.get(i)
+        wide = None
     if wide is None or wide.dtype != np.longdouble or wide.shape != got.shape or not np.isfinite(wide).all():
-        return 0.0
-    apart = np.asarray(np.abs(wide - got), np.float64)
-    return LOST * np.minimum(apart, DESERVED * _forward(trial, sent) / min(1.0, unit(x))) if apart.any() else 0.0
+        return np.full(got.shape, np.inf)
+    return np.asarray(np.abs(wide - got), np.float64)
 
 
 def slope(trial: Trial, i: int, k: int) -> float:
