@@ -26,7 +26,7 @@ SIDES = np.array([[-1.0], [1.0]])
 BLOCKS = (
     (SIDES * np.arange(1, 17) / 2).reshape(-1),
     (SIDES * 2.0 ** -np.array([3, 6, 9, 12])).reshape(-1),
-    (SIDES * [12, 25, 50, 150]).reshape(-1),
+    (SIDES * [12, 18, 25, 50, 150]).reshape(-1),
 )
 SWEPT = np.concatenate(BLOCKS)
 SWEEP = 2**20  # where a sample's index stands in the seed of its generator
