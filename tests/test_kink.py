@@ -407,3 +407,15 @@ def test_what_is_written_into_an_array_is_nudged_as_well():
 
     found = nudged.slopes(lambda at: into(at[0]), [np.zeros(3)], [np.array([1.0, 10.0, 100.0])])
     assert found.round(3).tolist() == [0.0, 0.0, 1.0, 100.0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_beside_a_gradient_of_nan_a_wrong_one_is_refused(seed):
+    torch = pytest.importorskip("torch")
+
+    def rule(u, y, x):
+        return u / (1 + y * y), -u * y / (x * x + y * y)  # at the origin the one is no choice, the other NaN
+
+    shapes = "y: n d, x: n d -> a: n d"
+    point = (np.ones((2, 3)), np.ones((2, 3)))
+    assert gradproof.check_vjp(np.arctan2, rule, point, torch=torch.arctan2, shapes=shapes, seed=seed).refused

@@ -225,8 +225,12 @@ def median(values: Array) -> float:
 
 
 def usable(g: Array | None, trial: Trial, i: int) -> bool:
-    """Whether a gradient has its input's shape."""
-    return g is not None and g.shape == np.shape(trial.sample.inputs[i])
+    """Whether a gradient has its input's shape, and holds numbers only."""
+    return (
+        g is not None
+        and g.shape == np.shape(trial.sample.inputs[i])
+        and bool(np.isfinite(np.asarray(g, np.float64)).all())
+    )
 
 
 def part(trial: Trial, i: int) -> slice:
