@@ -57,6 +57,7 @@ class Commands(click.Group):
             return READER_LEFT
         except OSError as error:
             if error.errno in NO_ROOM and error.filename is None:
+                nobody_reads()  # what is left in the buffer would end the process with a traceback and 120
                 said = f"the output cannot be written: {error.strerror}; make room, or send it elsewhere"
                 raise InputError(said) from None
             raise

@@ -1,6 +1,7 @@
 """The command line: exit codes, one clear line for bad input, and nothing half-written."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -225,9 +226,10 @@ def test_a_command_that_nobody_reads_any_more_ends_without_a_verdict(capfd, proj
 
 def test_stdout_on_a_full_disk_is_one_line_and_the_files_are_written(project):
     code = f"import sys; from gradproof.cli import run; sys.exit(run({['report', *QUICK, '--json', 'out.json']!r}))"
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(
-            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=buffered
         )
     assert done.returncode == 2
     assert done.stderr == (
