@@ -1,5 +1,7 @@
 """Few entries meet few values: what the sweep beside the samples sees, and what it leaves alone."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -127,3 +129,17 @@ def test_a_declaration_meets_them_as_well():
 
     equation = gradproof.Equation(forward=x_tanh, backward=backward, shapes="x: n -> z: n")
     assert gradproof.check(equation).refused
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_chosen_at_a_kink_that_no_sample_meets_is_seen(seed):
+    def hard_swish(x):
+        return x * np.clip(x + 3, 0, 6) / 6
+
+    def rule(u, x, there):
+        inside = np.where(x < -3, 0.0, x / 3 + 0.5)
+        return u * np.where(x == 3, there, np.where(x > 3, 1.0, inside))
+
+    for there, valid in ((1.0, True), (1.25, True), (1.5, True), (2.0, False), (0.5, False)):
+        result = gradproof.check_vjp(hard_swish, partial(rule, there=there), (X,), seed=seed)
+        assert result.refused is not valid, there

@@ -57,10 +57,11 @@ def judge(bench: Bench, source: Declared | Given, index: int) -> None:
 def _wrong(bench: Bench, trial: Trial) -> list[Trial]:
     """The point where it contradicts the rule; at a kink the points beside it, where a threshold may lie instead."""
     seen = _seen(trial)
-    if seen != "kinked":
+    if seen not in ("kinked", "outside"):
         return [trial] if seen == "contradicted" else []
     both = (_beside(bench, trial, side) for side in (1.0, -1.0))
-    return [other for other in both if other is not None and _seen(other) == "contradicted"]
+    wrong = [other for other in both if other is not None and _seen(other) == "contradicted"]
+    return [trial, *wrong] if seen == "outside" else wrong
 
 
 def _plan(sample: Sample) -> Iterator[tuple[int, int | None]]:
@@ -105,7 +106,10 @@ def _beside(bench: Bench, trial: Trial, side: float) -> Trial | None:
 
 
 def _seen(trial: Trial) -> str:
-    """Whether the rule is contradicted: it raises, gives what is no number, or another slope than the outputs have."""
+    """Whether the rule is contradicted: it raises, gives what is no number, or another slope than the outputs have.
+
+    At a kink, whether its slope lies outside those on the two sides, as that of several kinks may and be right.
+    """
     work = trial.work
     try:
         gradients = work.pull()
@@ -127,7 +131,9 @@ def _seen(trial: Trial) -> str:
     both, kink = (right + left) / 2, np.abs(right - left)
     noise = NOISE * rounding(work, extended=False) / STEPS[1]
     if not np.isfinite(both).all() or kink[1] > kink[0] / 4 + noise:
-        return "kinked"
+        room = abs(right[0] - right[1]) + abs(left[0] - left[1]) + noise + SLACK * size
+        low, high = min(right[1], left[1]) - room, max(right[1], left[1]) + room
+        return "outside" if mine < low or mine > high else "kinked"
     return "contradicted" if abs(mine - both[1]) > abs(both[0] - both[1]) / 4 + noise + SLACK * size else "right"
 
 
