@@ -27,7 +27,7 @@ from gradproof.sampling.domain import SWEPT
 from gradproof.sampling.given import Given
 from gradproof.sampling.sample import Sample
 
-LEAST, MOST = 4, 50  # points
+LEAST, MOST = 4, SWEPT.size  # points: of one entry each value has its own
 LARGEST = 5000  # entries of a point with a long axis
 ONES = 4
 # contradictions that are judged: a forward of many jumps has one at every point
