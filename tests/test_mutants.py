@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 import textwrap
+import time
 from dataclasses import replace
 
 import pytest
@@ -209,6 +210,23 @@ def test_a_session_kills_and_what_a_declaration_misses_one_that_imports_it_may_n
     assert told["return x"][0] == "survived"
 
 
+def test_a_rule_that_float32_refuses_as_it_stands_is_held_to_float64_alone(folder):
+    """Otherwise float32 would refuse every mutant, and none could survive."""
+    wide = (
+        textwrap.dedent(HALVES)
+        .replace("z_bar / 2}", "np.float64(z_bar) / 2}")
+        .replace("\nfrom", "\nimport numpy as np\nfrom", 1)
+    )
+    (folder / "halves.py").write_text(wide, encoding="utf-8")
+    session = Session(folder, 0, 4)
+    session.open("halves")
+    assert session.judged("halves").narrow is None
+    assert session.judged("quarters").narrow is None
+    told = {m.now: session.answer(n)[0] for n, m in enumerate(session.mutants("halves")) if m.function != "spare"}
+    assert told["return x * 2"] == "killed"
+    assert told["return x"] == "survived"
+
+
 def test_what_the_screen_kills_a_whole_check_refuses(folder):
     """The screen is as strict as a check, and no stricter."""
     project = find_project()
@@ -317,6 +335,25 @@ def test_a_mutant_that_loops_is_ended():
     with pytest.raises(limits.TimedOut), limits.limited(0.05):
         loop()
     assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer of processor time on this system")
+def test_a_limit_holds_where_python_drops_what_is_raised(capsys):
+    class Slow:
+        def __del__(self):
+            until = time.process_time() + 0.3
+            while time.process_time() < until:
+                pass
+
+    def work():
+        Slow()
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            pass
+
+    with pytest.raises(limits.TimedOut), limits.limited(0.1):
+        work()
+    assert capsys.readouterr().err == ""
 
 
 def test_the_wrong_and_the_absent_are_one_line(folder, capsys):

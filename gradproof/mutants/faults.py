@@ -16,6 +16,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from gradproof.mutants import expressions, statements
 
@@ -49,15 +50,19 @@ def plant_in(source: str) -> list[Mutant]:
     """Every mutant of a module's functions, in the order of its lines; no two are the same program."""
     module = ast.parse(source)
     lines = source.splitlines()
-    seen = {(at, ast.dump(function)) for at, function in enumerate(module.body)}
     found: list[Mutant] = []
+    seen: set[tuple[Path, str]] = set()
     for path, node, scope in _sites(module):
-        at = int(path[0][1] or 0)
+        # what can be the same is one statement of one function: no need to look at all of it
+        place, rest = path[:2], path[2:]
+        statement = _at(module, place)
+        if not rest:
+            seen.add((place, ast.dump(statement)))
         for kind, new in itertools.chain(expressions.faults(node, scope), statements.faults(node, scope)):
-            printed = ast.dump(_copied(module.body[at], path[1:], new))
-            if (at, printed) not in seen:
-                seen.add((at, printed))
-                found.append(_mutant(lines, module.body[at], printed, path, node, new, kind, scope))
+            printed = ast.dump(_copied(statement, rest, new) if rest else _placed(new, statement))
+            if (place, printed) not in seen:
+                seen.add((place, printed))
+                found.append(_mutant(lines, statement, printed, path, node, new, kind, scope))
     return sorted(found, key=lambda m: (m.line, m.function))
 
 
@@ -96,6 +101,13 @@ def _guard(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and not node.orelse and all(isinstance(s, ast.Raise) for s in node.body)
 
 
+def _at(node: Any, path: Path) -> ast.stmt:
+    for field, position in path:
+        node = getattr(node, field) if position is None else getattr(node, field)[position]
+    assert isinstance(node, ast.stmt)
+    return node
+
+
 def _replaced(module: ast.Module, path: Path, new: ast.AST | None) -> ast.Module:
     """A copy along the path only: what lies beside it is shared, and nobody changes it."""
     return _copied(module, path, new)  # type: ignore[return-value]  # a copy of a Module is one
@@ -123,7 +135,7 @@ def _placed(new: ast.AST | None, old: ast.AST) -> ast.AST:
 
 def _mutant(
     lines: list[str],
-    function: ast.stmt,
+    statement: ast.stmt,
     printed: str,
     path: Path,
     node: ast.AST,
@@ -133,25 +145,27 @@ def _mutant(
 ) -> Mutant:
     first, last = int(getattr(node, "lineno", 1)), int(getattr(node, "end_lineno", 1))
     before = tuple(lines[first - 1 : last])
-    after = _spliced(lines, function, printed, node, new)
+    after = _spliced(lines, statement, printed, node, new)
     return Mutant(scope.function, kind, first, _one(before), _one(after), before, after, path, new)
 
 
-def _spliced(lines: list[str], function: ast.stmt, printed: str, node: ast.AST, new: ast.AST | None) -> tuple[str, ...]:
+def _spliced(
+    lines: list[str], statement: ast.stmt, printed: str, node: ast.AST, new: ast.AST | None
+) -> tuple[str, ...]:
     """The changed lines as they would be typed: the new text in the old one's place, if that reads back the same."""
     first, last = int(getattr(node, "lineno", 1)), int(getattr(node, "end_lineno", 1))
     start, end = int(getattr(node, "col_offset", 0)), int(getattr(node, "end_col_offset", 0))
     head, tail = lines[first - 1].encode()[:start].decode(), lines[last - 1].encode()[end:].decode()
     text = "pass" if new is None else ast.unparse(ast.fix_missing_locations(copy.deepcopy(new)))
-    above = min(function.lineno, *(d.lineno for d in getattr(function, "decorator_list", ())), function.lineno + 1)
+    above, below = lines[statement.lineno - 1 : first - 1], lines[last : statement.end_lineno]
     bare = (text[1:-1],) if isinstance(new, ast.Tuple) else ()
     for shown in (*bare, text, f"({text})"):
         changed = (head + shown.replace("\n", "\n" + " " * start) + tail).split("\n")
         try:
-            read = ast.parse("\n".join([*lines[above - 1 : first - 1], *changed, *lines[last : function.end_lineno]]))
+            read = ast.parse("\n".join(["if True:", *above, *changed, *below]))
         except SyntaxError:
             continue
-        if ast.dump(read.body[0]) == printed:
+        if any(ast.dump(found) == printed for found in getattr(read.body[0], "body", ())):
             return tuple(changed)
     return (" " * start + text,)  # inside an f-string the columns are not to be had before Python 3.12
 

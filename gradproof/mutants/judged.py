@@ -8,20 +8,21 @@ by the sample's own generator for the shape of the output. Where a mutated forwa
 alone is refused, as by a check ("the forward returns another shape than the reference").
 
 So a kill by the screen is the judge's own word. What it does not kill is checked once more from the start, nothing
-recalled: first in float64, then in float32, where a gradient of the wrong dtype shows.
+recalled: first in float32, where a gradient of the wrong dtype shows, then in float64. A rule that is refused in
+float32 as it stands is held to float64 alone.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from gradproof.calling.subject import Subject
+from gradproof.calling.subject import Subject, outputs
 from gradproof.checking import check
 from gradproof.equation import Equation
 from gradproof.errors import InputError
@@ -37,6 +38,8 @@ from gradproof.verdict import REFUSED, Result
 # how often a sample is drawn anew where a forward is not finite: as in a check
 ATTEMPTS = 4
 SAME = "the same numbers"
+# the oracles that cost little at a sample whose references are known
+QUICK = ("contract", "torch", "jax", "ball", "kink")
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,12 @@ class Kill:
 
 @dataclass
 class _Known:
-    """A trial of the right rule: its sample, the form of its output, and what the frameworks said there."""
+    """A trial of the right rule: its sample, the form of its output, what the frameworks said, and its own numbers."""
 
     sample: Sample
     form: Any
     truths: dict[str, Truth]
+    numbers: dict[str, Any] = field(default_factory=dict)
 
 
 class Judged:
@@ -80,9 +84,10 @@ class Judged:
         *,
         seed: int = 0,
         examples: int = 20,
+        dtype: Any = np.float64,
     ) -> None:
         self.equation, self.references, self.seed, self.examples = equation, dict(references), seed, examples
-        self.subgradient = "any"
+        self.dtype, self.subgradient = dtype, "any"
         with silent():
             self.autodiff, self.known = self._ask()
             kill = self.screen(equation)
@@ -96,7 +101,7 @@ class Judged:
     def _ask(self) -> tuple[dict[str, Autodiff], list[_Known]]:
         """The frameworks about every sample, once."""
         bench = self._bench(self.equation, None)
-        source, trials = Declared(self.equation, self.seed), []
+        source, trials = Declared(self.equation, self.seed, self.dtype), []
         for index in range(self.examples):
             drawn = (source.draw(index, attempt) for attempt in range(ATTEMPTS))
             tried = (try_trial(bench.subject, sample) for sample in drawn if sample is not None)
@@ -104,6 +109,7 @@ class Judged:
         empty = source.empty(self.examples) if self.examples >= 4 else None
         trial = None if empty is None else try_trial(bench.subject, empty)
         trials = prepare(bench, trials if trial is None else [*trials, trial])
+        self.scales, self.reach = bench.scales, bench.reach
         return bench.autodiff, [_Known(t.sample, _form(t), bench.truth(t)) for t in trials]
 
     def _choice(self) -> str:
@@ -119,9 +125,13 @@ class Judged:
                 return framework
         return "any"
 
-    def screen(self, mutant: Equation, most: int | None = None) -> Kill | None:
-        """The judge's first refusal of a mutated declaration, or None; `most`: on so many samples only."""
-        bench = self._bench(mutant, self.autodiff)
+    def screen(self, mutant: Equation) -> Kill | None:
+        """The judge's first refusal of a mutated declaration, or None: without differences first, where most fall."""
+        return self._held(mutant, QUICK) or self._held(mutant)
+
+    def _held(self, mutant: Equation, oracles: Collection[str] | None = None) -> Kill | None:
+        """The first refusal by some of the oracles (None: by all); at the first sample before the others are tried."""
+        bench = self._bench(mutant, self.autodiff, oracles)
         trials: list[Trial] = []
         dropped: list[Sample] = []
         for known in self.known:
@@ -132,32 +142,43 @@ class Judged:
             if _form(trial) != known.form:
                 return Kill("value", "shape", known.sample.label, note=_said(trial, known.form))
             bench.truths[id(trial)] = known.truths
-            trials.append(trial)
-        for trial in trials:
             bench.learn(trial)
-        forwards.judge(bench, trials, dropped[:1])
-        kill = _refusal(bench)
-        if kill is not None:
-            return kill
-        for trial in trials[:most]:
+            trials.append(trial)
+            if len(trials) == 1:
+                examine(bench, trial)
+                if _refusal(bench):
+                    break
+        else:
+            forwards.judge(bench, trials, dropped[:1])
+        for trial in trials[1:]:
+            if _refusal(bench):
+                break
             examine(bench, trial)
-            kill = _refusal(bench)
-            if kill is not None:
-                return kill
-        return None
+        return _refusal(bench)
 
     def marked(self, mutant: Equation) -> Kill | None:
-        """`screen` for a mutant that is marked as no fault: two samples, and all of them unless it is the same numbers.
+        """`screen` for a mutant that is marked as no fault: the contract alone, at two samples, for the same numbers.
 
-        What the judge says of a value or a gradient follows from the numbers; the points of the contract that do not
-        (shared memory, changed arguments, layouts, state) are asked at the two samples.
+        What the judge says of a value, a gradient or a plain form follows from its numbers; the points of the contract
+        that do not (shared memory, changed arguments, layouts, state) are asked.
         """
-        kill = self.screen(mutant, most=2)
-        return kill if kill is not None or self.nearest(mutant)[1].startswith(SAME) else self.screen(mutant)
+        if not self.nearest(mutant)[1].startswith(SAME):
+            return self.screen(mutant)
+        bench = self._bench(mutant, self.autodiff, oracles=("contract",))
+        for known in self.known[:2]:
+            trial = Trial(bench.subject, known.sample)
+            bench.truths[id(trial)] = known.truths
+            bench.learn(trial)
+            examine(bench, trial)
+        return _refusal(bench)
 
     def whole(self, mutant: Equation) -> Kill | None:
-        """A whole check from the start, nothing recalled; in float64, then in float32."""
-        for dtype in (np.float64, np.float32):
+        """In float32, where most that is left falls, the screen and a whole check, nothing recalled; then float64."""
+        narrow = self.narrow
+        kill = None if narrow is None else narrow.screen(mutant)
+        if kill is not None:
+            return _in_float32(kill)
+        for dtype in (np.float64,) if narrow is None else (np.float32, np.float64):
             try:
                 result = check(
                     mutant,
@@ -172,15 +193,24 @@ class Judged:
                 return Kill("check", "input", "", note=str(error))
             kill = _first(result)
             if kill is not None:
-                return kill if dtype == np.float64 else replace(kill, note=f"in float32: {kill.note}".rstrip(": "))
+                return kill if dtype == np.float64 else _in_float32(kill)
         return None
+
+    @cached_property
+    def narrow(self) -> Judged | None:
+        """The same in float32; None where the rule as it stands is refused in it, and no mutant can be told from it."""
+        try:
+            return Judged(self.equation, self.references, seed=self.seed, examples=self.examples, dtype=np.float32)
+        except InputError:
+            return None
 
     def nearest(self, mutant: Equation) -> tuple[str, str]:
         """The sample on which a survivor's numbers are furthest from the right ones, and by how much."""
         worst, label, what = 0.0, "", ""
         for known in self.known:
             try:
-                mine, right = (self._numbers(e, known.sample) for e in (mutant, self.equation))
+                known.numbers = known.numbers or self._numbers(self.equation, known.sample)
+                right, mine = known.numbers, self._numbers(mutant, known.sample)
             except Exception:  # dropped, or the rule raises: some other sample has to tell
                 return known.sample.label, "raises there, and no oracle has an opinion"
             for name, expected in right.items():
@@ -198,15 +228,22 @@ class Judged:
         subject = self._bench(equation, self.autodiff).subject
         trial = Trial(subject, sample)
         gradients = {f"d/d{sample.names[i]}": g for i, g in trial.pull().items() if g is not None}
-        return {**{f"output {k}": y for k, y in enumerate(trial.values)}, **gradients}
+        plain = () if subject.plain is None else outputs(subject.plain(*trial.inputs(), **sample.static))[0]
+        numbers = {f"output {k}": y for k, y in enumerate(trial.values)}
+        return {**numbers, **{f"plain output {k}": y for k, y in enumerate(plain)}, **gradients}
 
-    def _bench(self, equation: Equation, autodiff: dict[str, Autodiff] | None) -> Bench:
+    def _bench(
+        self, equation: Equation, autodiff: dict[str, Autodiff] | None, oracles: Collection[str] | None = None
+    ) -> Bench:
         subject = Subject(
             equation.name, equation.forward, equation.vjp, self.references, equation.plain, equation.kinks
         )
         subject.rule = partial(_rule, equation)
-        settings = Settings(strict=True, subgradient=self.subgradient, judge_value=True)
-        return bench_for(subject, settings) if autodiff is None else Bench(subject, settings, autodiff)
+        asked = None if oracles is None else frozenset(oracles)
+        settings = Settings(strict=True, subgradient=self.subgradient, oracles=asked, judge_value=True)
+        if autodiff is None:
+            return bench_for(subject, settings)
+        return Bench(subject, settings, autodiff, scales=dict(self.scales), reach=dict(self.reach))
 
 
 def _rule(equation: Equation, cotangent: Any, *inputs: Any, **static: Any) -> Any:
@@ -231,6 +268,10 @@ def _refusal(bench: Bench) -> Kill | None:
         failure = bench.failures[0]
         return Kill(failure.oracle, failure.check, failure.trial.sample.label, note=failure.note)
     return None
+
+
+def _in_float32(kill: Kill) -> Kill:
+    return replace(kill, note=f"in float32: {kill.note}".rstrip(": "))
 
 
 def _first(result: Result) -> Kill | None:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -25,7 +26,7 @@ from gradproof.mutants.faults import Mutant, functions, plant_in
 _count = itertools.count(1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """The file of one declaration: its module, text and tree, and its mutants."""
 
@@ -36,12 +37,20 @@ class Source:
     tree: ast.Module = field(repr=False)
     code: CodeType = field(repr=False)
 
+    @cached_property
+    def program(self) -> Any:
+        return _program(self.code)
+
     @classmethod
     def of(cls, equation: Equation, file: Path) -> Source:
         text = file.read_text(encoding="utf-8")
         tree = ast.parse(text, str(file))
         module = sys.modules[equation.forward.__module__]
         return cls(equation.name, module, file, text, tree, compile(tree, str(file), "exec", dont_inherit=True))
+
+    def compiled(self, mutant: Mutant | None) -> CodeType:
+        """The module with the fault in it; None: as it stands."""
+        return self.code if mutant is None else _compiled(self, mutant)
 
     def mutants(self) -> list[Mutant]:
         return plant_in(self.text)
@@ -114,8 +123,7 @@ class Sources:
         """
         chain = {name, *self.built_on(name)}
         number, built = next(_count), dict[str, ModuleType]()
-        tree = self.all[name].tree if mutant is None else mutant.tree(self.all[name].tree)
-        code = compile(tree, str(self.all[name].file), "exec", dont_inherit=True)
+        code = self.all[name].compiled(mutant)
 
         def build(which: str) -> ModuleType:
             if which not in built:
@@ -154,8 +162,13 @@ class Sources:
 
 def same_program(source: Source, mutant: Mutant) -> bool:
     """Whether the mutant compiles to the same bytecode: then it is the same program, whatever its text says."""
-    mutated = compile(mutant.tree(source.tree), str(source.file), "exec", dont_inherit=True)
-    return bool(_program(mutated) == _program(source.code))
+    return bool(_program(source.compiled(mutant)) == source.program)
+
+
+@lru_cache(maxsize=1)
+def _compiled(source: Source, mutant: Mutant) -> CodeType:
+    """A mutant is compared, run, and run once more below the declarations that import it."""
+    return compile(mutant.tree(source.tree), str(source.file), "exec", dont_inherit=True)
 
 
 def _program(code: CodeType) -> Any:

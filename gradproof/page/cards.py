@@ -220,5 +220,3 @@ def resolutions(made: Sequence[Card]) -> tuple[float, float] | None:
 def again(outcome: Outcome) -> str:
     """The command that runs it again."""
     return f"gradproof {shlex.join(outcome.command)}"
-
-

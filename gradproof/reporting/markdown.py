@@ -72,5 +72,3 @@ def _cell(cell: Cell | None) -> str:
 
 def _escape(text: str) -> str:
     return re.sub(r"([\\|<>*_`\[\]])", r"\\\1", text)
-
-
