@@ -142,13 +142,14 @@ def _nudged(trial: Trial, k: int, times: int) -> Point:
     def nudge(x: Any) -> Any:
         if not is_float(x):
             return np.array(x) if isinstance(x, np.ndarray) else x
-        dtype = np.asarray(x).dtype
-        up_or_down = signs(rng, np.shape(x))
-        shrinking = np.where(up_or_down > 0, -0.5, -2.0)  # not all alike: of ones that shrink together nothing moves
-        at_one = np.abs(np.asarray(x, np.float64)) == 1
-        moves = np.where(at_one, abs(times) * shrinking, times * up_or_down)
-        share = moves * max(eps(dtype), 2.0**-52)
-        moved = np.asarray(np.asarray(x).astype(np.float64) * (1 + share)).astype(dtype)
+        dtype = x.dtype
+        wide = np.asarray(x).astype(np.float64)
+        up_or_down = signs(rng, wide.shape)
+        moves = times * up_or_down
+        at_one = np.abs(wide) == 1
+        if at_one.any():  # not all alike: of ones that shrink together nothing moves
+            moves = np.where(at_one, abs(times) * np.where(up_or_down > 0, -0.5, -2.0), moves)
+        moved = np.asarray(wide * (1 + moves * max(eps(dtype), 2.0**-52))).astype(dtype)
         return moved if isinstance(x, np.ndarray) else moved[()]
 
     wrt = trial.sample.wrt
@@ -175,14 +176,12 @@ def movement(base: Array, moved: Sequence[Array], scale: float = 0.0, rounding: 
     x v v - v v x one is 0 and the next 1e-17.
     """
     base = np.asarray(base, np.float64)
-    worst = np.zeros(base.shape)
+    others, size = np.asarray(moved, np.float64).reshape(len(moved), *base.shape), np.abs(base)
     with np.errstate(invalid="ignore"):
-        for other in moved:
-            step = np.abs(np.asarray(other, np.float64) - base)
-            # an infinite step beside an infinite gradient is none: it would excuse whatever stands there
-            room = np.maximum(JUMP * np.maximum(np.maximum(np.abs(base), np.abs(other)), scale), rounding)
-            small = (step <= room) & (step < np.inf)
-            worst = np.maximum(worst, np.where(small, step, 0.0))
-    below = np.abs(base) <= rounding
+        step = np.abs(others - base)
+        # an infinite step beside an infinite gradient is none: it would excuse whatever stands there
+        room = np.maximum(JUMP * np.maximum(np.maximum(size, np.abs(others)), scale), rounding)
+        worst = np.max(step, axis=0, where=(step <= room) & (step < np.inf), initial=0.0)
+    below = size <= rounding
     worst = np.where(below, np.max(worst, where=below & (worst <= rounding), initial=0.0), worst)
     return np.asarray(worst / 2.0**-52)

@@ -69,7 +69,7 @@ class Autodiff:
         try:
             if self.framework == "jax":
                 return self._ask_jax(points, tuple(wrt), static)
-            return [self._ask_one(point, wrt, static) for point in points]
+            return self._ask_torch(points, wrt, static)
         except GradproofError:
             raise
         except Exception as error:  # a stranger's framework forward may raise anything
@@ -83,18 +83,23 @@ class Autodiff:
         """The framework's outputs as arrays."""
         return outputs(self._engine.value(self.forward, inputs, static))[0]
 
-    def _ask_one(self, point: Point, wrt: Sequence[int], static: dict[str, Any]) -> Answer:
-        cotangent = tuple(point.cotangents) if point.packed else point.cotangents[0]
-        value, gradients = self._engine.vjp(self.forward, cotangent, point.inputs, wrt, static)
-        along = None
-        if point.tangents and point.confirm:
-            try:
-                tangents = tuple(point.tangents)
-                tangent = self._engine.jvp(self.forward, tangents, point.inputs, wrt, static, still=True)[1]
-            except Exception:  # no forward mode for some operation inside: reverse mode stands alone
-                tangent = None
-            along = _pair(point.cotangents, tangent)
-        return Answer(outputs(value)[0], tuple(np.asarray(g) for g in gradients), along)
+    def _ask_torch(self, points: Sequence[Point], wrt: Sequence[int], static: dict[str, Any]) -> list[Answer]:
+        asked = [(tuple(p.cotangents) if p.packed else p.cotangents[0], p.inputs) for p in points]
+        found = self._engine.vjps(self.forward, asked, wrt, static)
+        return [
+            Answer(outputs(value)[0], tuple(np.asarray(g) for g in gradients), self._along(point, wrt, static))
+            for point, (value, gradients) in zip(points, found, strict=True)
+        ]
+
+    def _along(self, point: Point, wrt: Sequence[int], static: dict[str, Any]) -> float | None:
+        """Forward mode at a point, where it is to confirm reverse mode and there is one."""
+        if not point.tangents or not point.confirm:
+            return None
+        try:
+            tangent = self._engine.jvp(self.forward, tuple(point.tangents), point.inputs, wrt, static, still=True)[1]
+        except Exception:  # no forward mode for some operation inside: reverse mode stands alone
+            tangent = None
+        return _pair(point.cotangents, tangent)
 
     def _ask_jax(self, points: Sequence[Point], wrt: tuple[int, ...], static: dict[str, Any]) -> list[Answer]:
         answers: list[Answer | None] = [None] * len(points)

@@ -31,7 +31,7 @@ from gradproof.oracles.arguments import (
     private,
 )
 
-__all__ = ["Array", "Value", "jvp", "value", "vjp"]
+__all__ = ["Array", "Value", "jvp", "value", "vjp", "vjps"]
 
 Forward = Callable[..., Any]
 
@@ -67,24 +67,64 @@ def vjp(
     the output does not depend on the input. Raises as `value` does, and InputError for an input without a
     derivative or a cotangent of another shape.
     """
+    return vjps(forward, [(cotangent, inputs)], wrt, static)[0]
+
+
+def vjps(
+    forward: Forward,
+    asked: Sequence[tuple[Any, Sequence[Any]]],
+    wrt: Sequence[int] | None,
+    static: Mapping[str, Any] | None = None,
+) -> list[tuple[Value, tuple[Array, ...]]]:
+    """`vjp` at many points, each a cotangent and inputs: a graph for each, and one run through those of a batch."""
+    found: list[tuple[Value, tuple[Array, ...]]] = []
+    batch: list[tuple[Any, Sequence[Any]]] = []
+    room = _SMALL
+    for cotangent, inputs in asked:
+        size = sum(np.size(x) for x in inputs if is_array(x))
+        if batch and size > room:
+            found += _vjps(forward, batch, wrt, static)
+            batch, room = [], _SMALL
+        batch.append((cotangent, inputs))
+        room -= size
+    return found + _vjps(forward, batch, wrt, static) if batch else found
+
+
+def _vjps(
+    forward: Forward,
+    asked: Sequence[tuple[Any, Sequence[Any]]],
+    wrt: Sequence[int] | None,
+    static: Mapping[str, Any] | None,
+) -> list[tuple[Value, tuple[Array, ...]]]:
     torch = framework("torch")
-    wrt = check_wrt(inputs, wrt)
-    with _surroundings(torch, inputs):
-        tensors = [_tensor(torch, x) for x in inputs]
-        leaves = [tensors[position].requires_grad_() for position in wrt]
-        outputs, single = _apply(torch, forward, tensors, static)
-        given = paired(cotangent, [tuple(out.shape) for out in outputs], "cotangent", single=single)
-        reached = [(out, u) for out, u in zip(outputs, given, strict=True) if out.requires_grad]
-        gradients: Sequence[Any] = [torch.zeros_like(leaf) for leaf in leaves]
-        if leaves and reached:
+    along: list[Any] = []
+    leaves: list[list[Any]] = []
+    values: list[tuple[tuple[Any, ...], bool]] = []
+    with _surroundings(torch, asked[0][1]):
+        for cotangent, inputs in asked:
+            tensors = [_tensor(torch, x) for x in inputs]
+            leaves.append([tensors[position].requires_grad_() for position in check_wrt(inputs, wrt)])
+            outputs, single = _apply(torch, forward, tensors, static)
+            values.append((outputs, single))
+            given = paired(cotangent, [tuple(out.shape) for out in outputs], "cotangent", single=single)
             # <u, f(x)> as scalars: torch loads a second of its compiler where it is handed the cotangents
-            along = [
+            along += [
                 torch.dot(out.reshape(-1), _tensor(torch, np.asarray(u)).to(out.dtype).reshape(-1))
-                for out, u in reached
+                for out, u in zip(outputs, given, strict=True)
+                if out.requires_grad
             ]
-            gradients = torch.autograd.grad(along, leaves, allow_unused=True, materialize_grads=True)
-        found = tuple(_array(torch, gradient) for gradient in gradients)
-        return _returned([_array(torch, out) for out in outputs], single), found
+        every = [leaf for own in leaves for leaf in own]
+        gradients: Sequence[Any] = [torch.zeros_like(leaf) for leaf in every]
+        if every and along:
+            gradients = torch.autograd.grad(along, every, allow_unused=True, materialize_grads=True)
+        left = iter(gradients)
+        return [
+            (
+                _returned([_array(torch, out) for out in outputs], single),
+                tuple(_array(torch, next(left)) for _ in own),
+            )
+            for (outputs, single), own in zip(values, leaves, strict=True)
+        ]
 
 
 def symbolic_zeros(forward: Forward, inputs: Sequence[Any], static: Mapping[str, Any] | None = None) -> bool:
