@@ -109,9 +109,11 @@ def _finite_in(operation: Operation, point: Any, dtype: str) -> bool:
 
 
 def right_rules(tool: Tool, operations: tuple[Operation, ...], checks: int, every: int = 1) -> Count:
-    """Right rules over the first `checks` questions, or one in `every` of them; `good` counts those not refused."""
+    """Right rules, so many checks that the tool could do, or one in `every`; `good` counts those not refused."""
     count = Count()
-    for question in islice(right_questions(operations, seeds=10_000), 0, checks, every):
+    for question in islice(right_questions(operations, seeds=10_000), 0, 2 * checks, every):
+        if count.total * every >= checks:
+            break
         outcome = tool.check(question)
         if outcome.word == "unable":
             count.unable += 1
