@@ -222,7 +222,7 @@ def _from_options(
         made = as_vjp(forward, jvp, mistakes.listed(take("constant", ())), bool(take("strict", False)), notes)
     subject = Subject(name, forward, made, _references(options.get("torch"), options.get("jax")))
     subject.replay = replay or subject.replay
-    subject.warnings = notes
+    subject.warnings, subject.pushes = notes, rule is None
     return _check_given(
         subject,
         inputs,

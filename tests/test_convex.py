@@ -196,3 +196,30 @@ def test_a_limit_of_wrong_gradients_is_no_choice():
         return 1.3 * singular_vjp(u, a) if np.array_equal(a, np.diag(np.diag(a))) else singular_vjp(u, a)
 
     assert gradproof.check_vjp(singular_values, wrong, (np.eye(3),), examples=1).refused
+
+
+def _median(x):
+    return np.sort(x, axis=1)[:, 1]
+
+
+def _median_vjp(take):
+    def vjp(u, x):
+        tied = x == _median(x)[:, None]
+        return take(tied) * u[:, None]
+
+    return vjp
+
+
+@pytest.mark.parametrize("which", [0, -1])
+@pytest.mark.parametrize("seed", [1, 7])
+def test_one_of_three_tied_values_in_each_of_several_rows_is_met(which, seed):
+    """One random step rarely has the wanted one of each row in the middle; steps that take over from one another do."""
+    point = (np.array([[1.0, 1.0, 1.0], [0.5, 2.0, -1.0], [0.25, 0.75, -2.0]]),)
+
+    def one(tied):
+        order = tied[:, ::-1] if which else tied
+        first = (np.cumsum(order, 1) == 1) & order
+        return (first[:, ::-1] if which else first).astype(float)
+
+    assert gradproof.check_vjp(_median, _median_vjp(one), point, seed=seed).ok
+    assert gradproof.check_vjp(_median, _median_vjp(lambda tied: tied.astype(float)), point, seed=seed).refused

@@ -9,7 +9,7 @@ and whether the arguments, or what an earlier call returned, were changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,8 @@ from gradproof.sampling.sample import is_float
 # how much larger a tangent is tried; and at so many points the questions that need no truth are asked
 LARGE = {"float64": 2.0**10, "float32": 2.0**10, "bfloat16": 2.0**10, "float16": 2.0**2}
 ASKED = 3
+# columns asked for in one call: fewer are asked for one by one; and so many numbers at most, there and back
+LEAST, MANY = 4, 1 << 18
 # what is cut off is gone altogether; a right jvp may lose digits, as of a matrix exponential that holds the tangent
 COARSE = 2.0**-10
 SHARED = "the tangent that comes back shares memory with an argument"
@@ -42,6 +44,7 @@ def as_vjp(
     if not callable(jvp):
         return jvp  # type: ignore[no-any-return]  # the caller's check says that it is no function
     asked: set[Any] = set()
+    batched: dict[Any, bool] = {}
 
     def rule(cotangent: Any, *inputs: Any) -> tuple[Any, ...]:
         names = parameter_names(forward, len(inputs))
@@ -53,25 +56,13 @@ def as_vjp(
         zeros = [np.zeros(np.shape(inputs[i]), np.asarray(inputs[i]).dtype) for i in wrt]
         rng = np.random.default_rng(5)
         random = [np.asarray(rng.integers(-8, 9, z.shape) / 4, z.dtype) for z in zeros]
-        total = [np.zeros(y.shape) for y in values]
-        gradients: list[Any] = [None] * len(inputs)
-        for k, i in enumerate(wrt):
-            g = np.zeros(zeros[k].shape)
-            for index in np.ndindex(zeros[k].shape):
-                tangents = [np.array(z) for z in zeros]
-                tangents[k][index] = 1
-                columns = push(tangents)
-                g[index] = sum(
-                    float((np.asarray(u, np.float64) * np.asarray(c, np.float64)).sum())
-                    for u, c in zip(cotangents, columns, strict=True)
-                )
-                total = [
-                    t + float(random[k][index]) * np.asarray(c, np.float64) for t, c in zip(total, columns, strict=True)
-                ]
-            gradients[i] = g.astype(zeros[k].dtype)
+        gradients, total = _pulled(push, cotangents, random, len(inputs), batched)
         got = push(random)
-        for k, (t, y) in enumerate(zip(total, got, strict=True)):
-            if not _alike(push, random, k, np.asarray(t, y.dtype), y):
+        if not _linear(push, random, total, got):
+            # perhaps only several tangents at once are not what they are one by one
+            gradients, total = _pulled(push, cotangents, random, len(inputs), None)
+            got = push(random)
+            if not _linear(push, random, total, got):
                 raise Fault(
                     "nonlinear",
                     "the jvp of a random tangent is not the sum of its columns: it is not linear in the tangent",
@@ -83,6 +74,23 @@ def as_vjp(
         return tuple(gradients)
 
     return rule
+
+
+def _pulled(
+    push: _Push, cotangents: Sequence[Any], random: Sequence[Array], count: int, batched: dict[Any, bool] | None
+) -> tuple[list[Any], list[Array]]:
+    """The gradients by input, and what the columns say of a random tangent; batched: None for one column at a time."""
+    weights = [np.asarray(u, np.float64).reshape(-1) for u in cotangents]
+    total = [np.zeros(y.size) for y in push.values]
+    gradients: list[Any] = [None] * count
+    for k, i in enumerate(push.wrt):
+        g, along = np.zeros(random[k].size), np.asarray(random[k], np.float64).reshape(-1)
+        for start, columns in push.columns(k, random, batched):
+            stop = start + len(columns[0])
+            g[start:stop] = sum(c @ u for u, c in zip(weights, columns, strict=True))
+            total = [t + along[start:stop] @ c for t, c in zip(total, columns, strict=True)]
+        gradients[i] = g.reshape(random[k].shape).astype(random[k].dtype)
+    return gradients, [t.reshape(y.shape) for t, y in zip(total, push.values, strict=True)]
 
 
 @dataclass
@@ -114,6 +122,55 @@ class _Push:
             if g.dtype != y.dtype:
                 raise Fault("dtype", f"the tangent has dtype {g.dtype}, the output has {y.dtype}")
         return [np.array(g) for g in got]
+
+    def columns(
+        self, k: int, like: Sequence[Array], batched: dict[Any, bool] | None
+    ) -> Iterator[tuple[int, list[Array]]]:
+        """The Jacobian's columns by differentiated input k, (start, by output (columns, entries)), some at a time.
+
+        batched: form -> whether the jvp takes many tangents at once, found out where it is not known.
+        """
+        size, form = like[k].size, (k, *((z.shape, z.dtype) for z in like), *(y.shape for y in self.values))
+        entries = sum(z.size for z in like) + sum(y.size for y in self.values)
+        most = min(size, MANY // max(entries, 1))
+        start = 0
+        while batched is not None and most >= LEAST and batched.get(form, True) and start < size:
+            block = self._block(k, like, start, min(start + most, size))
+            batched[form] = block is not None
+            if block is not None:
+                yield start, block
+                start += most
+        for one in range(start, size):
+            yield one, [np.asarray(c, np.float64).reshape(1, -1) for c in self._column(k, like, one)]
+
+    def _column(self, k: int, like: Sequence[Array], entry: int) -> list[Array]:
+        tangents = [np.zeros(z.shape, z.dtype) for z in like]
+        tangents[k].reshape(-1)[entry] = 1
+        return self(tangents)
+
+    def _block(self, k: int, like: Sequence[Array], start: int, stop: int) -> list[Array] | None:
+        """Columns from one call with many tangents; None where that is not what they are one by one."""
+        rank, count = max(z.ndim for z in like), stop - start
+        tangents = [np.zeros((count, *(1,) * (rank - z.ndim), *z.shape), z.dtype) for z in like]
+        tangents[k].reshape(count, -1)[np.arange(count), np.arange(start, stop)] = 1
+        kept = tangents[k].copy()
+        try:
+            answer = self.jvp(tangents[0] if len(self.wrt) == 1 else tuple(tangents), *self.inputs)
+            found = [np.asarray(y) for y in (answer if isinstance(answer, tuple) else (answer,))]
+        except Exception:  # a stranger's jvp, and shapes that it never saw
+            return None
+        if len(found) != len(self.values) or not np.array_equal(kept, tangents[k]):
+            return None
+        for got, y in zip(found, self.values, strict=True):
+            inside = y.shape == got.shape[got.ndim - y.ndim :] and got.shape[:1] == (count,)
+            if got.dtype != y.dtype or not inside or got.size != count * y.size:
+                return None
+        rows = [got.reshape(count, -1) for got in found]
+        for row in {0, count // 2, count - 1}:
+            alone = self._column(k, like, start + row)
+            if not all(np.array_equal(r[row], a.reshape(-1), equal_nan=True) for r, a in zip(rows, alone, strict=True)):
+                return None
+        return [np.asarray(r, np.float64) for r in rows]
 
 
 def _ask(
@@ -156,6 +213,12 @@ def _scaled(push: _Push, random: list[Array], first: list[Array], size: float) -
         if (off[np.isfinite(off)] > max(COARSE, 64 * eps(g.dtype)) * largest + 16 * tiny(g.dtype)).any():
             text = f"of a tangent that is {'larger' if size > 1 else 'smaller'} by a power of two"
             raise Fault("nonlinear", f"{text} the jvp is not {'larger' if size > 1 else 'smaller'} by just that")
+
+
+def _linear(push: _Push, tangents: list[Array], total: Sequence[Array], got: Sequence[Array]) -> bool:
+    """Whether each output's tangent is what the columns add up to."""
+    pairs = enumerate(zip(total, got, strict=True))
+    return all(_alike(push, tangents, k, np.asarray(t, y.dtype), y) for k, (t, y) in pairs)
 
 
 def _alike(push: _Push, tangents: list[Array], k: int, a: Array, b: Array) -> bool:

@@ -41,6 +41,7 @@ class Subject:
     replay: str = "{name}(cotangent, {arguments})"
     evaluations: dict[str, int] = field(default_factory=lambda: {"forward": 0, "vjp": 0})
     warnings: dict[str, None] = field(default_factory=dict)
+    pushes: bool = False  # the rule is made of a jvp
     unbatched: set[Any] = field(default_factory=set)  # shapes at which the forward took no batch
 
     def warn(self, text: str) -> None:

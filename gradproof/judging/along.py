@@ -19,7 +19,7 @@ from gradproof.judging.bench import REGULAR, Bench, Failure, Figures, norm, typi
 from gradproof.judging.confirm import FINE, confirmed, place
 from gradproof.judging.references import alone, ask, movement, neighbour
 from gradproof.judging.roughness import as_movement, roughness
-from gradproof.judging.slope import directions, one_triangle, slope, slopes, stands
+from gradproof.judging.slope import directions, one_triangle, slope, slopes, smooth, stands
 from gradproof.judging.tolerance import RESOLVED, allowed, eps, largest
 from gradproof.judging.trial import Trial, try_trial
 from gradproof.oracles.autodiff import Point
@@ -136,7 +136,8 @@ def _refuse(
             return "undecided"  # it stands still by rounding, and not in extended precision
     if found.expected == 0 and rounded.swallowed(trial, i, int(np.ravel_multi_index(found.index, v.shape)), found.got):
         return "undecided"
-    hull = around.hull_of(bench, trial)
+    # gradients around the point, where one costs a push an entry, are asked for only where there may be a kink
+    hull = None if bench.subject.pushes and smooth(trial) else around.hull_of(bench, trial)
     if hull is not None and hull.kinked.any():
         # of three tied values the middle one has slope 0 whichever way one moves, and still any of them may be chosen
         before = len(bench.failures)

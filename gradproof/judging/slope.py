@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from gradproof.calling.subject import Array
 from gradproof.judging.rays import LARGEST, Rays
 from gradproof.judging.tolerance import KINK
 from gradproof.judging.trial import Trial, signs
-from gradproof.oracles.differences import Estimate, complex_step, derivative, derivatives, joined
+from gradproof.oracles.differences import IMAGINARY, Estimate, complex_step, derivative, derivatives, joined
 from gradproof.sampling.sample import is_float, unit
 
 SPAN = 0.25  # the largest step, in units of a direction whose entries are as large as the input's
@@ -20,6 +22,8 @@ NEAR, JUMP_SHARE, JUMP_ROUNDINGS = 2.0**-34, 1e-3, 1e4
 # a forward stands still where so many roundings of the outputs should move it, by a step no longer than that
 STILL_ROUNDINGS, STILL_MOST = 16.0, 2.0**-20
 MOST, ROWS = 64, 18  # directions at once; how often the first steps of each ask the forward
+WAYS = 6  # directions whose slopes have to add up where there is a derivative
+FEW = 32  # entries whose slopes are asked for by differences at once
 SHARP = 2.0**-42  # a slope known to this relative bound needs no refinement
 
 
@@ -122,6 +126,51 @@ def slopes(trial: Trial, vs: Sequence[Mapping[int, Array]], refine: bool = True)
     return [ray for k in range(0, len(vs), most) for ray in _together(trial, vs[k : k + most], refine)]
 
 
+def entries(trial: Trial, i: int) -> Array:
+    """The gradient by input i, entry by entry; 0 where an entry's slope is not to be had."""
+    found = _by_complex_steps(trial, i)
+    if found is None:
+        found = np.array([ray.value for ray in slopes(trial, [{i: v} for v in _axes(trial, i)])])
+    size = unit(np.asarray(trial.sample.inputs[i]))
+    return np.where(np.isfinite(found), found / size, 0.0).reshape(np.shape(trial.sample.inputs[i]))
+
+
+def _axes(trial: Trial, i: int) -> Iterator[Array]:
+    """A direction an entry."""
+    x = np.asarray(trial.sample.inputs[i])
+    size = unit(x)
+    return (size * np.eye(1, x.size, k).reshape(x.shape) for k in range(x.size))
+
+
+def _by_complex_steps(trial: Trial, i: int) -> Array | None:
+    """The slope along each axis from one complex step each; None where random directions do not say the same."""
+    work, x = trial.work, np.asarray(trial.sample.inputs[i])
+    if x.size < FEW or x.dtype.itemsize > 8 or np.asarray(work.sample.inputs[i]).dtype.itemsize > 8:
+        return None
+    step = complex(0.0, IMAGINARY * SPAN)
+    most = max(1, LARGEST // (x.size + sum(y.size for y in trial.values)))
+    axes, found = _axes(trial, i), list[Array]()
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        try:
+            while some := list(islice(axes, most)):
+                phi = Rays(work, [{i: v} for v in some])
+                values = phi.many([step])
+                found.append(np.asarray(phi(step) if values is None else values[0]))
+        except Exception:  # a forward that takes no complex numbers may raise anything
+            return None
+    joint = np.concatenate(found)
+    if not np.iscomplexobj(joint):
+        return None
+    along = joint.imag / step.imag
+    drawn = directions(trial, i, trial.sample.rng(34), 2)
+    for v, ray in zip(drawn, slopes(trial, [{i: v} for v in drawn]), strict=True):
+        terms = along * v.reshape(-1) / unit(x)
+        if not abs(float(terms.sum()) - ray.value) <= ray.bound + 2.0**-44 * float(np.abs(terms).sum()):
+            return None
+    return np.asarray(along)
+
+
 def _together(trial: Trial, vs: Sequence[Mapping[int, Array]], refine: bool) -> list[Slope]:
     work = trial.work
     extended = any(np.asarray(work.sample.inputs[i]).dtype.itemsize > 8 for i in vs[0])
@@ -154,6 +203,22 @@ def _slope(work: Trial, estimate: Estimate, extended: bool) -> Slope:
         float(estimate.left[0]),
         float(estimate.left_bound[0]) + room,
     )
+
+
+def smooth(trial: Trial) -> bool:
+    """Whether the forward has a derivative at the point: its slopes along random directions add up, on both sides."""
+    if "smooth" not in trial.__dict__:
+        rng, work = trial.sample.rng(35), trial.work
+        # of unlike sizes: along a line on which values tie a median has no kink
+        ways = [
+            {i: v * rng.uniform(0.5, 1.0, v.shape) for i in work.sample.wrt for v in directions(work, i, rng, 1)}
+            for _ in range(WAYS)
+        ]
+        *each, both = slopes(trial, [*ways, {i: np.asarray(sum(way[i] for way in ways)) for i in ways[0]}])
+        room = both.bound + sum(ray.bound + KINK * abs(ray.value) for ray in each)
+        kinked = both.kinked or any(ray.kinked for ray in each)
+        trial.__dict__["smooth"] = not kinked and abs(sum(ray.value for ray in each) - both.value) <= room < np.inf
+    return bool(trial.__dict__["smooth"])
 
 
 def _inwards(work: Trial, v: Mapping[int, Array]) -> bool:

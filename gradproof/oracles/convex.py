@@ -83,6 +83,7 @@ class _Search:
         self.size = max(float(np.max(np.abs(self.rows))), 1e-300)
         self.steps = hull.steps[-1]
         steps = hull.steps[:, kinked]
+        self.met = [(row, step) for row, step in zip(self.rows, steps / self.sizes, strict=True)]
         rising = (steps * (self.rows - self.rows.mean(0))).sum(0)
         self.bend = np.where(rising < 0, -1.0, 1.0)  # 1 where the function is convex in the entry, -1 where concave
         self.away = self.goal - hull.middle[kinked]
@@ -106,6 +107,22 @@ class _Search:
         ways = [self.bend * w, w, -w]
         return ways if np.ptp(self.sizes) == 0 else [*ways, *(way / self.sizes for way in ways)]
 
+    def _crossed(self, w: Array) -> Array:
+        """The corner furthest along w to which known steps lead that take over from one another, entry by entry.
+
+        Of kinks apart, as of medians of several rows, each then stands as it is best, which one step hardly meets.
+        """
+        order = sorted(self.met, key=lambda met: -float(met[0] @ w))
+        best, step = order[0]
+        for row, other in order[1:]:
+            better = (row - best) * w > 0
+            if better.any():
+                tried = np.where(better, other, step)
+                found = self._at(tried)
+                if found is not None and float((found - best) @ w) > 0:
+                    best, step = found, tried
+        return best
+
     def _is_goal(self, row: Array) -> bool:
         return bool(np.max(np.abs(row - self.goal)) <= NEAR * self.size)
 
@@ -121,6 +138,7 @@ class _Search:
             if length <= CLEAR * self.size:
                 return True
             found = [row for row in map(self._at, self._along(self.away)) if row is not None]
+            found.append(self._crossed(self.away))
             if any(self._is_goal(row) for row in found):
                 return True
             known = float((self.rows @ self.away).max())
@@ -144,7 +162,13 @@ class _Search:
             aside = rng.choice([0.0, 2.0**-6, 1.0])  # the other entries stay behind, or do not
             steps.append(np.where(w == 0, aside * step, step))
         found = (self._at(step) for step in steps)
-        reached = max([float((self.rows @ w).max()), *(float(row @ w) for row in found if row is not None)])
+        reached = max(
+            [
+                float((self.rows @ w).max()),
+                float(self._crossed(w) @ w),
+                *(float(row @ w) for row in found if row is not None),
+            ]
+        )
         return reached < least
 
 

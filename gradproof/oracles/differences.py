@@ -300,7 +300,7 @@ def extended(phi: Phi, scale: float, *, side: int = 0) -> Estimate | None:
 _OFFSETS = np.array([-0.954, -0.683, -0.407, -0.119, 0.224, 0.492, 0.749, 0.971])
 _CUBIC = np.vander(_OFFSETS, 4, increasing=True)
 _FIT = np.linalg.pinv(_CUBIC)
-_IMAGINARY = 1e-30
+IMAGINARY = 1e-30
 
 
 def complex_step(phi: Phi, scale: float, against: Estimate) -> tuple[Array, Array] | None:
@@ -319,7 +319,7 @@ def complex_step(phi: Phi, scale: float, against: Estimate) -> tuple[Array, Arra
         return None
     # Far above the rounding of x + t, float32's too; so small that a cubic follows the slope.
     span = min(1e-4 * scale, 1e-2 * float(against.step[resolved].min()))
-    steps = [complex(offset, _IMAGINARY * scale) for offset in _OFFSETS * span]
+    steps = [complex(offset, IMAGINARY * scale) for offset in _OFFSETS * span]
     many = getattr(phi, "many", None)
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
@@ -331,7 +331,7 @@ def complex_step(phi: Phi, scale: float, against: Estimate) -> tuple[Array, Arra
             return None
     if values is None or not np.iscomplexobj(values):
         return None
-    slopes = values.imag.astype(np.float64) / (_IMAGINARY * scale)
+    slopes = values.imag.astype(np.float64) / (IMAGINARY * scale)
     with np.errstate(all="ignore"):
         fit = _FIT @ slopes
         value, scatter = fit[0], np.abs(slopes - _CUBIC @ fit).max(axis=0)
