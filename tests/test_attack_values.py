@@ -1,5 +1,7 @@
 """Wrong at values that random points lack: beyond thresholds, at zeros, near ends; masks and symmetric matrices."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -166,8 +168,9 @@ def masked_softmax(s, mask):
     return e / np.where(total == 0, 1, total)
 
 
+@pytest.mark.parametrize("dtype", [bool, np.float64])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_row_that_a_mask_leaves_nothing_of_is_tried(seed):
+def test_a_row_that_a_mask_leaves_nothing_of_is_tried(seed, dtype):
     def unmasked_there(u, s, mask):
         p = np.where(mask.any(-1, keepdims=True), masked_softmax(s, mask), masked_softmax(s, np.ones_like(mask)))
         return p * (u - (u * p).sum(-1, keepdims=True)), None
@@ -176,6 +179,25 @@ def test_a_row_that_a_mask_leaves_nothing_of_is_tried(seed):
         p = masked_softmax(s, mask)
         return p * (u - (u * p).sum(-1, keepdims=True)), None
 
-    point = (np.resize(X, (4, 6)) + np.arange(6), np.arange(24).reshape(4, 6) % 5 != 0)
-    assert gradproof.check_vjp(masked_softmax, right, point, seed=seed).ok
-    assert gradproof.check_vjp(masked_softmax, unmasked_there, point, seed=seed).refused
+    point = (np.resize(X, (4, 6)) + np.arange(6), (np.arange(24).reshape(4, 6) % 5 != 0).astype(dtype))
+    assert gradproof.check_vjp(masked_softmax, right, point, seed=seed, constant="mask").ok
+    assert gradproof.check_vjp(masked_softmax, unmasked_there, point, seed=seed, constant="mask").refused
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("sampled", [False, True], ids=["point", "sampler"])
+def test_two_points_of_two_inputs_meet(sampled, seed):
+    def distance(a, b):
+        return np.sqrt(((a[:, None] - b) ** 2).sum(-1))
+
+    def rule(u, a, b, nothing=1.0, lost=False):
+        step, r = a[:, None] - b, distance(a, b)
+        share = (u / np.where(r > 0, r, nothing))[..., None] * step
+        first = np.where(lost and (r == 0).any(1, keepdims=True), 0.0, share.sum(1))
+        return first, -share.sum(0)
+
+    point = (X, np.random.default_rng(1).normal(size=(5, 3)))
+    inputs = (lambda rng: tuple(rng.normal(size=x.shape) for x in point)) if sampled else point
+    assert gradproof.check_vjp(distance, rule, inputs, seed=seed).ok
+    assert gradproof.check_vjp(distance, partial(rule, nothing=0.0), inputs, seed=seed).refused
+    assert gradproof.check_vjp(distance, partial(rule, lost=True), inputs, seed=seed).refused

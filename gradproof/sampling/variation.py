@@ -1,7 +1,8 @@
 """Another point like a given one: fresh values of one kind, and what the point has is kept.
 
 Kept are values 0 and 1, whole numbers, no negative, rows that sum to 1, sorted, symmetric, a permutation. Hard values
-are planted in one input, and in several at one place: hypot and arctan2 are singular where both of theirs are zero.
+are planted in one input, and in several at one place: hypot and arctan2 are singular where both of theirs are zero, a
+distance where two points are one.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ def vary(
         if "rows summing to 1" in keep:
             return np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])].reshape(shape).astype(x.dtype)
         some = np.asarray(rng.random(shape) < np.clip(base.mean(), 0.2, 0.8))
+        if not mirrored:
+            _all_or_nothing(rng, some, base, kind)
         return (_mirror(some.astype(np.float64)) if mirrored else some).astype(x.dtype)
     if "a permutation" in keep:
         return rng.permutation(int(np.prod(shape))).reshape(shape).astype(x.dtype)
@@ -134,9 +137,7 @@ def range_of(dtype: np.dtype[Any], fresh: Array, kind: str) -> Array:
 def vary_whole(rng: np.random.Generator, x: Array, kind: str, keep: frozenset[str], shape: tuple[int, ...]) -> Array:
     if x.dtype == bool:
         drawn = np.asarray(rng.random(shape) < np.clip(x.mean(), 0.2, 0.8))
-        rows = drawn.reshape(-1, drawn.shape[-1]) if drawn.ndim > 1 else drawn[:0]
-        if kind in ("zeros", "whole") and len(rows) > 1 and np.ptp(x.sum(-1)):
-            rows[int(rng.integers(len(rows)))] = kind == "whole"  # a row that a mask leaves nothing of, or all
+        _all_or_nothing(rng, drawn, x, kind)
         return drawn
     if "a permutation" in keep:
         return rng.permutation(int(np.prod(shape))).reshape(shape).astype(x.dtype)
@@ -146,6 +147,13 @@ def vary_whole(rng: np.random.Generator, x: Array, kind: str, keep: frozenset[st
     if "sorted" in keep:
         values = np.sort(values, axis=-1)
     return np.asarray(values, x.dtype)
+
+
+def _all_or_nothing(rng: np.random.Generator, drawn: Array, x: Array, kind: str) -> None:
+    """Plant a row that a mask leaves nothing of, or all, unless every row of the point has as many ones."""
+    rows = drawn.reshape(-1, drawn.shape[-1]) if drawn.ndim > 1 else drawn[:0]
+    if kind in ("zeros", "whole") and len(rows) > 1 and np.ptp(x.sum(-1)):
+        rows[int(rng.integers(len(rows)))] = kind == "whole"
 
 
 HARD = {"zeros": lambda x: x == 0, "saturated": lambda x: np.abs(x) >= 8, "extreme": lambda x: np.abs(x) >= 8}
@@ -164,6 +172,7 @@ def coincide(rng: np.random.Generator, kind: str, inputs: Sequence[Any], wrt: It
             i, j = pairs[int(rng.integers(len(pairs)))]
             place = tuple(int(rng.integers(n)) for n in np.shape(changed[i]))
             changed[j] = _with(changed[j], place, np.asarray(changed[i])[place])
+        changed = _meet(rng, changed, floats)
     elif kind in HARD:
         hard = {i: np.argwhere(HARD[kind](np.asarray(changed[i], np.float64))) for i in floats}
         leader = max(floats, key=lambda i: (len(hard[i]) > 0, np.ndim(changed[i])), default=None)
@@ -174,6 +183,21 @@ def coincide(rng: np.random.Generator, kind: str, inputs: Sequence[Any], wrt: It
                 if j != leader and np.shape(changed[j]) == np.shape(changed[leader])[len(place) - axes :]:
                     changed[j] = _with(changed[j], place[len(place) - axes :], np.asarray(changed[leader])[place])
     return tuple(changed)
+
+
+def _meet(rng: np.random.Generator, inputs: list[Any], floats: Sequence[int]) -> list[Any]:
+    """Two inputs whose rows are as long with a row in common, as points at no distance."""
+    pairs = [(i, j) for i, j in combinations(floats, 2) if _width(inputs[i]) == _width(inputs[j]) > 1]
+    if not pairs:
+        return inputs
+    i, j = pairs[int(rng.integers(len(pairs)))]
+    place = tuple(int(rng.integers(n)) for n in np.shape(inputs[i])[:-1])
+    there = tuple(int(rng.integers(n)) for n in np.shape(inputs[j])[:-1])
+    return [_with(x, there, np.asarray(inputs[i])[place]) if k == j else x for k, x in enumerate(inputs)]
+
+
+def _width(x: Any) -> int:
+    return int(np.shape(x)[-1]) if np.ndim(x) > 1 else 0
 
 
 def _with(x: Any, place: tuple[int, ...], value: Any) -> Any:
