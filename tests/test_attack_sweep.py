@@ -143,3 +143,17 @@ def test_what_is_chosen_at_a_kink_that_no_sample_meets_is_seen(seed):
     for there, valid in ((1.0, True), (1.25, True), (1.5, True), (2.0, False), (0.5, False)):
         result = gradproof.check_vjp(hard_swish, partial(rule, there=there), (X,), seed=seed)
         assert result.refused is not valid, there
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_kink_beside_others_that_the_steps_cross_is_judged(seed):
+    def hard_sigmoid(x):
+        return np.clip(x / 6 + 0.5, 0, 1)
+
+    def rule(u, x, there):
+        return u * np.where(x == 3, there, (np.abs(x) < 3) / 6)
+
+    point = (np.random.default_rng(5).normal(size=(4, 3)),)
+    for there, valid in ((0.0, True), (0.1, True), (1.0, False), (-0.1, False)):
+        result = gradproof.check_vjp(hard_sigmoid, partial(rule, there=there), point, seed=seed)
+        assert result.refused is not valid, there

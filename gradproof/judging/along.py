@@ -75,7 +75,7 @@ def judge(
                 settled = True
         elif np.isfinite(room) and not (quiet and ray.bound > SHARP * size):
             moves = surer(error / norm(v))
-            word = _refuse(bench, trial, i, got, dtype, gradients, v, moves)
+            word = _refuse(bench, trial, i, got, dtype, gradients, v, moves, figures)
             if word == "differs":
                 bench.say(trial, i, "differences", "vjp", word, figures)
                 return False
@@ -96,6 +96,7 @@ def _refuse(
     gradients: Gradients,
     v: Array,
     moves: Array | float,
+    figures: Figures,
 ) -> str:
     """The word for a gradient that differences contradict along v: only what holds at one entry is refused."""
     chosen = kinks.choice(bench, trial, i, got)
@@ -119,6 +120,11 @@ def _refuse(
     found = place(trial, i, got, v)
     if found is None:
         return "undecided"
+    if found.slope.kinked:
+        # steps along v that cross other kinks hid this one
+        if not bench.autodiff:
+            beside(bench, trial, "beside")
+        return "subgradient" if kinks.judge(bench, trial, i, gradients, figures) else "differs"
     only = np.zeros(v.shape)
     only[found.index] = 1.0
     if not confirmed(trial, i, found, bench.rounding(trial, i, got, moves, only, dtype)):
