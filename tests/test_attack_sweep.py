@@ -157,3 +157,22 @@ def test_a_kink_beside_others_that_the_steps_cross_is_judged(seed):
     for there, valid in ((0.0, True), (0.1, True), (1.0, False), (-0.1, False)):
         result = gradproof.check_vjp(hard_sigmoid, partial(rule, there=there), point, seed=seed)
         assert result.refused is not valid, there
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_branch_that_begins_at_a_whole_number_and_is_off_by_little_is_seen(seed):
+    slope = np.sqrt(2 / np.pi)
+
+    def gelu(x):
+        return 0.5 * x * (1 + np.tanh(slope * (x + 0.044715 * x**3)))
+
+    def right(u, x):
+        t = np.tanh(slope * (x + 0.044715 * x**3))
+        return u * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope * (1 + 3 * 0.044715 * x * x))
+
+    def one_beyond_five(u, x):
+        return np.where(x > 5, u, right(u, x))
+
+    point = (np.random.default_rng(5).normal(size=(4, 3)),)
+    assert gradproof.check_vjp(gelu, one_beyond_five, point, seed=seed).refused
+    assert gradproof.check_vjp(gelu, right, point, seed=seed).ok

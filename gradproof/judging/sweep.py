@@ -35,6 +35,7 @@ JUDGED = 4
 # the two steps, in units of an entry's own size; roundings of the outputs, and the share of the gradient, that are none
 STEPS = (2.0**-11, 2.0**-15)
 NOISE, SLACK = 64.0, 1e-9
+SQUARED, LEFT = 1 / ((STEPS[0] / STEPS[1]) ** 2 - 1), 2.0**-10
 APART = 2.0**-7  # how far beside a kink, in units of an entry's own size
 
 
@@ -47,7 +48,8 @@ def judge(bench: Bench, source: Declared | Given, index: int) -> None:
     points = (_at(bench, source, index + k, *one) for k, one in enumerate(islice(_plan(first), MOST)))
     for trial in chain(points, _long(bench, source, index + MOST)):
         for other in () if trial is None else _wrong(bench, trial):
-            if _refused(bench, other):
+            # a threshold of the rule at a value of the point is a jump of it there, which passes for rounding
+            if _refused(bench, other) or any(_refused(bench, near) for near in _wrong_beside(bench, other)):
                 return
             judged += 1
         if judged >= JUDGED:
@@ -59,9 +61,12 @@ def _wrong(bench: Bench, trial: Trial) -> list[Trial]:
     seen = _seen(trial)
     if seen not in ("kinked", "outside"):
         return [trial] if seen == "contradicted" else []
+    return [trial, *_wrong_beside(bench, trial)] if seen == "outside" else _wrong_beside(bench, trial)
+
+
+def _wrong_beside(bench: Bench, trial: Trial) -> list[Trial]:
     both = (_beside(bench, trial, side) for side in (1.0, -1.0))
-    wrong = [other for other in both if other is not None and _seen(other) == "contradicted"]
-    return [trial, *wrong] if seen == "outside" else wrong
+    return [other for other in both if other is not None and _seen(other) == "contradicted"]
 
 
 def _plan(sample: Sample) -> Iterator[tuple[int, int | None]]:
@@ -134,7 +139,9 @@ def _seen(trial: Trial) -> str:
         room = abs(right[0] - right[1]) + abs(left[0] - left[1]) + noise + SLACK * size
         low, high = min(right[1], left[1]) - room, max(right[1], left[1]) + room
         return "outside" if mine < low or mine > high else "kinked"
-    return "contradicted" if abs(mine - both[1]) > abs(both[0] - both[1]) / 4 + noise + SLACK * size else "right"
+    # what is left of the steps' own error once it is taken off, which is as the square of a step
+    finer = both[1] + (both[1] - both[0]) * SQUARED
+    return "contradicted" if abs(mine - finer) > abs(both[0] - both[1]) * LEFT + noise + SLACK * size else "right"
 
 
 def _along(work: Trial, i: int, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
