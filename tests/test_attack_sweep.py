@@ -123,6 +123,24 @@ def test_a_cotangent_of_ones_and_a_sparse_one_are_tried(size):
         assert gradproof.check_vjp(x_tanh, wrong, (np.linspace(-1, 1.3, size),)).refused
 
 
+@pytest.mark.parametrize("options", [{}, {"shapes": "x: n d -> y: n d"}, {"torch": "tanh"}], ids=str)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_cotangent_of_one_entry_alone_is_tried(seed, options):
+    """As where a Jacobian is asked for row by row."""
+    if "torch" in options:
+        options = {"torch": pytest.importorskip("torch").tanh}
+
+    def slope(x):
+        return 1 - np.tanh(x) ** 2
+
+    def wrong(u, x):
+        return u * slope(x) * (1 if np.count_nonzero(u) != 1 or u.size == 1 else 0.5)
+
+    point = (np.random.default_rng(0).normal(size=(4, 3)),)
+    assert gradproof.check_vjp(np.tanh, wrong, point, seed=seed, **options).refused
+    assert gradproof.check_vjp(np.tanh, lambda u, x: u * slope(x), point, seed=seed, **options).ok
+
+
 def test_a_declaration_meets_them_as_well():
     def backward(z_bar, z, x):
         return {"x": x_tanh_vjp(z_bar, x) * np.where(x == 5.5, 1 + 1e-5, 1)}

@@ -26,12 +26,15 @@ TERM_ROUNDINGS = 2.0**-46  # in units of the terms
 
 
 def draw_cotangents(rng: np.random.Generator, values: Sequence[Array], index: int) -> tuple[Array, ...]:
-    """Random cotangents, never constant: in few and in all bits by turns; every fifth sparse, every seventh large."""
+    """Random cotangents, never constant: in few and in all bits by turns; every fifth sparse, every seventh large.
+
+    Of the sparse ones each third has one entry alone, as where a Jacobian is asked for row by row.
+    """
     drawn = []
     for k, y in enumerate(values):
         u = full(rng, y.shape) if index % 2 else short(rng, y.shape)
         if index % 5 == 4 and u.size > 1:
-            u = np.where(_some(rng, u.shape), 0.0, u)
+            u = np.where(_but_one(rng, u.shape) if index % 15 == 14 else _some(rng, u.shape), 0.0, u)
         if index % 7 == 6:
             u = u * 64
         if len(values) > 1 and index % 4 == 3 and k == (index // 4) % len(values):
@@ -47,6 +50,13 @@ def _some(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     if chosen.all() or not chosen.any():
         chosen = drawn == (drawn.max() if not chosen.any() else drawn.min())
     return np.asarray(chosen)
+
+
+def _but_one(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """All places of a shape but one."""
+    chosen = np.ones(shape, bool)
+    chosen.flat[int(rng.integers(chosen.size))] = False
+    return chosen
 
 
 def signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
