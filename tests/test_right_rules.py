@@ -138,3 +138,34 @@ def test_a_floored_log_loss_is_not_held_to_digits_that_its_forward_has_not(floor
     assert gradproof.check_vjp(forward, rule, point, seed=seed, constant="y").ok
     for wrong in ({"factor": 1 + 1e-9}, {"other": 2 * floor}):
         assert gradproof.check_vjp(forward, partial(rule, **wrong), point, seed=seed, constant="y").refused
+
+
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def weights(q, k, mask):
+    """A mask of -1e9 swallows the scores in float32: a row that is masked throughout is uniform there."""
+    return softmax(q @ k.T / q.dtype.type(q.shape[-1] ** 0.5) + np.where(mask, 0, -1e9).astype(q.dtype))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_scores_that_a_mask_swallows_in_float32_are_no_error_of_the_rule(seed):
+    def forward(q, k, v, mask):
+        return weights(q, k, mask) @ v
+
+    def rule(u, q, k, v, mask, scaled=True, narrow=0.0):
+        p = weights(q, k, mask)
+        grown = u @ v.T
+        s = p * (grown - (grown * p).sum(-1, keepdims=True))
+        s = s / q.dtype.type(q.shape[-1] ** 0.5) if scaled else s
+        s = s * q.dtype.type(1 + narrow * (q.dtype == np.float32))
+        return s @ k, s.T @ q, p.T @ u, None
+
+    rng = np.random.default_rng(9)
+    shapes = ((4, 3), (5, 3), (5, 2))
+    point = (*(rng.normal(size=s).astype("f") for s in shapes), rng.random((4, 5)) > 0.3)
+    assert gradproof.check_vjp(forward, rule, point, seed=seed).ok
+    for wrong in ({"scaled": False}, {"narrow": 1e-3}):
+        assert gradproof.check_vjp(forward, partial(rule, **wrong), point, seed=seed).refused

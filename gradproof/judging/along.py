@@ -30,6 +30,8 @@ from gradproof.sampling.sample import unit
 SHARP = 1e-6
 # a narrow rule that moves by more than this share of its largest entry has jumped to another branch
 GRAIN_JUMP = 0.1
+# a narrow rule may be off by so many times what its forward has lost; one whose forward has jumped is not held to it
+DESERVED = 4.0
 FURTHER = -3  # ulps to the other side
 GRAIN_DRAWS, CANCELLED_DRAWS = 4, 8
 MOVES, MORE_MOVES = 2, 10
@@ -256,6 +258,14 @@ def _shadow(bench: Bench, trial: Trial, i: int, got: Array, dtype: np.dtype[Any]
     if wrong.any():
         bound = bound + roughness(trial, i, got, float(np.max(error[wrong])))
         wrong &= ~(error <= bound)
+    if wrong.any():
+        # scores that a mask of -1e9 swallows in float32 are lost to the forward, and to all entries of the gradient
+        lost = _lost(trial)
+        swallowed = lost > GRAIN_JUMP
+        bound = bound + (np.inf if swallowed else DESERVED * lost * float(np.max(np.abs(wide))))
+        wrong &= ~(error <= bound)
+        if swallowed:
+            bench.subject.warn(f"at sample {trial.sample.label} the forward is another in {dtype} than in float64")
     if not wrong.any():
         return wide, np.dtype(np.float64)
     hull = around.hull_of(bench, trial)
