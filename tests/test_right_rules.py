@@ -140,6 +140,40 @@ def test_a_floored_log_loss_is_not_held_to_digits_that_its_forward_has_not(floor
         assert gradproof.check_vjp(forward, partial(rule, **wrong), point, seed=seed, constant="y").refused
 
 
+# ---- digits that the forward has lost, and no step shows -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_constant_matrix_loses_for_the_rule_what_it_loses_for_the_forward(seed):
+    pytest.importorskip("flint")
+    hilbert = scipy.linalg.hilbert(6)
+    point = (np.random.default_rng(0).normal(size=6),)
+
+    def rule(u, b, ridge=0.0):
+        return np.linalg.solve(hilbert + ridge * np.eye(6), u)
+
+    def forward(b):
+        return np.linalg.solve(hilbert, b)
+
+    assert gradproof.check_vjp(forward, rule, point, seed=seed).ok
+    assert gradproof.check_vjp(forward, partial(rule, ridge=1e-12), point, seed=seed).refused
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_close_to_zero_a_quotient_loses_more_than_where_it_is_not(seed):
+    point = (np.random.default_rng(5).normal(size=(4, 5)),)
+    point[0][0, 0] = 0.0057
+
+    def forward(x):
+        return (1 - np.cos(x)) / (x * x)
+
+    def rule(u, x, factor=1.0):
+        return u * factor * (np.sin(x) - 2 * (1 - np.cos(x)) / x) / (x * x)
+
+    assert gradproof.check_vjp(forward, rule, point, seed=seed).ok
+    assert gradproof.check_vjp(forward, partial(rule, factor=1 + 1e-7), point, seed=seed).refused
+
+
 def softmax(x):
     e = np.exp(x - x.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)

@@ -32,8 +32,10 @@ def lost(trial: Trial, i: int, got: Array, cotangents: Sequence[Array] | None = 
     if not available() or name_of(x.dtype) != "float64":
         return 0.0
     sent = [upcast(u, np.longdouble) for u in (trial.cotangents if cotangents is None else cotangents)]
-    deserved = DESERVED * _forward(trial, sent) / min(1.0, unit(x))
-    return np.minimum(LOST * _apart(trial, i, got, sent), deserved) if deserved else 0.0
+    deserved = DESERVED * _forward(trial, sent)
+    # an entry that is smaller than the others moves the forward by less, and what that loses counts for more
+    sizes = np.minimum(np.where(x == 0, 1.0, np.abs(x)), min(1.0, unit(x)))
+    return np.minimum(LOST * _apart(trial, i, got, sent), deserved / sizes) if deserved else 0.0
 
 
 def _apart(trial: Trial, i: int, got: Array, sent: Sequence[Array]) -> Array:

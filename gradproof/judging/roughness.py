@@ -19,6 +19,7 @@ from gradproof.calling.subject import Array, Fault, Gradients
 from gradproof.judging import extended
 from gradproof.judging.tolerance import ROUNDINGS, eps, name_of
 from gradproof.judging.trial import Trial, signs
+from gradproof.oracles import ball
 from gradproof.sampling.sample import is_float
 
 # steps relative to each entry, in units of eps; and the roundings of the largest entry that are still rounding
@@ -31,6 +32,10 @@ BINOMIAL = (1.0, -4.0, 6.0, -4.0, 1.0)
 SPREAD = 70.0**0.5  # of a fourth difference of independent numbers, in units of theirs
 # a right value may be off by so many times the rounding that a few draws show
 SAFETY = 16.0
+# and by so many times what the forward is off from its value in balls, where that has half of its digits at least
+DESERVED, HALF = 4.0, 2.0**-26
+# balls are tried on points this small, within this many operations
+MOST_ENTRIES, BUDGET = 120, 5e4
 
 
 def roughness(trial: Trial, i: int, got: Array, off: float, cotangents: Sequence[Array] | None = None) -> Array | float:
@@ -38,10 +43,52 @@ def roughness(trial: Trial, i: int, got: Array, off: float, cotangents: Sequence
 
     off: the error that is to be explained; where it is plainly larger than any rounding of `got`, nothing is asked.
     """
-    if off > PLAIN * float(np.max(np.abs(np.asarray(got, np.float64)), initial=0.0)):
-        return 0.0
+    size = float(np.max(np.abs(np.asarray(got, np.float64)), initial=0.0))
     sent = trial.cotangents if cotangents is None else cotangents
-    return np.maximum(_fourths(trial, i, sent), extended.lost(trial, i, got, sent))
+    lost = extended.lost(trial, i, got, sent)
+    if off > PLAIN * size:
+        return lost
+    return np.maximum(np.maximum(_fourths(trial, i, sent), lost), DESERVED * size * _from_proved(trial))
+
+
+def _from_proved(trial: Trial) -> float:
+    """What the forward is off from itself in balls, relative: a rule deserves as much; 0 where that cannot be told.
+
+    A constant matrix that is ill-conditioned is factored alike at every point: no step shows what that has lost.
+    """
+    if "from proved" not in trial.__dict__:
+        trial.__dict__["from proved"] = _apart_from_proved(trial)
+    return float(trial.__dict__["from proved"])
+
+
+def _apart_from_proved(trial: Trial) -> float:
+    if trial.narrow or sum(int(np.size(x)) for x in trial.sample.inputs if is_float(x)) > MOST_ENTRIES:
+        return 0.0
+    values, inputs = trial.values, trial.inputs()
+    if not any(np.any(y) for y in values if is_float(y)):
+        # of zeros nothing is lost, as at the origin of a linear map: another point tells
+        ways = trial.sample.rng(47)
+        inputs = tuple(
+            _filled(x, signs(ways, np.shape(x))) if k in trial.sample.wrt else x for k, x in enumerate(inputs)
+        )
+    static, subject = trial.sample.static, trial.subject
+    try:
+        values = subject.value(inputs, static)
+        found = ball.enclose_value(partial(subject.plain or subject.forward, **static), inputs, budget=BUDGET)
+    except Exception:  # any exception of a stranger's forward, or no balls
+        return 0.0
+    shares = [
+        float((np.max(np.abs(y - mid)) + np.max(radius)) / max(np.max(np.abs(mid)), 1e-300))
+        for y, (mid, radius) in zip(values, found or (), strict=False)
+        if is_float(y) and y.size and y.shape == mid.shape
+    ]
+    worst = max(shares, default=0.0)
+    return worst if worst <= HALF else 0.0
+
+
+def _filled(x: Any, v: Array) -> Any:
+    filled = np.where(np.asarray(x) == 0, v, x)
+    return filled if isinstance(x, np.ndarray) else filled[()]
 
 
 def _fourths(trial: Trial, i: int, sent: Sequence[Array]) -> Array | float:
