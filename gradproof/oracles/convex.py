@@ -121,7 +121,7 @@ class _Search:
                 found = self._at(tried)
                 if found is not None and float((found - best) @ w) > 0:
                     best, step = found, tried
-        return best
+        return np.asarray(best)
 
     def _is_goal(self, row: Array) -> bool:
         return bool(np.max(np.abs(row - self.goal)) <= NEAR * self.size)
