@@ -203,3 +203,22 @@ def test_scores_that_a_mask_swallows_in_float32_are_no_error_of_the_rule(seed):
     assert gradproof.check_vjp(forward, rule, point, seed=seed).ok
     for wrong in ({"scaled": False}, {"narrow": 1e-3}):
         assert gradproof.check_vjp(forward, partial(rule, **wrong), point, seed=seed).refused
+
+
+def _mixed(x, w):
+    return np.tanh(x @ w.astype(np.float32))
+
+
+def _mixed_vjp(u, x, w, off=0.0):
+    y = _mixed(x, w)
+    inner = u * (1 - y * y)
+    return inner @ w.astype(np.float32).T, (x.T @ inner).astype(np.float64) * (1 + off)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_float64_weight_of_a_float32_layer_has_a_gradient_of_float32(seed):
+    point = (X.astype("f"), RNG.normal(size=(3, 2)))
+    for off in (0.0, 1e-4):
+        rule = partial(_mixed_vjp, off=off)
+        result = gradproof.check_vjp(_mixed, rule, point, seed=seed, shapes="x: n d, w: d m -> y: n m")
+        assert result.refused is bool(off), result

@@ -42,7 +42,7 @@ def judge(
     bench: Bench, trial: Trial, i: int, got: Array, gradients: Gradients, count: int, quiet: bool = False
 ) -> bool:
     """`count` directions; True where some oracle settled the gradient. quiet: a reference has settled it already."""
-    dtype = np.asarray(gradients[i]).dtype
+    dtype = trial.precision(gradients[i])
     shadow = _shadow(bench, trial, i, got, dtype)
     if shadow is None:
         return False

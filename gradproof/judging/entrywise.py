@@ -24,7 +24,7 @@ ROUNDED, DESERVED = 2.0**-38, 4.0
 
 def judge(bench: Bench, trial: Trial, i: int, got: Array, framework: str, truth: Truth, gradients: Gradients) -> str:
     """The word for one gradient against one framework; written down, with the failure where it is refused."""
-    dtype = np.asarray(gradients[i]).dtype
+    dtype = trial.precision(gradients[i])
     expected = np.asarray(truth.answer.gradients[trial.sample.wrt.index(i)], np.float64)
     scale = bench.scale(trial, i)
     bound = allowed(expected, truth.movement[i], scale, dtype, truth.deviation[i])

@@ -143,7 +143,7 @@ def judge_level(bench: Bench, trial: Trial, gradients: Gradients) -> None:
     for moving in (*({i: level[i]} for i in wrt if level[i].any()), level):
         ray = slope(trial, moving)
         mine = sum(float((grads[i] * v).sum()) for i, v in moving.items())
-        dtype = max((np.asarray(gradients[i]).dtype for i in moving), key=eps)
+        dtype = max((trial.precision(gradients[i]) for i in moving), key=eps)
         spread = norm(np.concatenate([(grads[i] * v).reshape(-1) for i, v in moving.items()]))
         length = sum(bench.scale(trial, i) * norm(v) for i, v in moving.items())
         room = ray.bound + eps(dtype) * (ROUNDINGS[name_of(dtype)] * spread + SCALE_ROUNDINGS[name_of(dtype)] * length)

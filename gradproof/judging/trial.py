@@ -143,6 +143,15 @@ class Trial:
         """Whether some differentiated input is narrower than float64."""
         return any(np.asarray(self.sample.inputs[i]).dtype.itemsize < 8 for i in self.sample.wrt)
 
+    def precision(self, gradient: Any) -> np.dtype[Any]:
+        """The dtype whose precision a gradient has: its own, or that of the outputs, and cotangents, if narrower.
+
+        A float64 weight of a float32 layer is cast to float32 inside, and its gradient back.
+        """
+        own = np.asarray(gradient).dtype
+        answers = [y.dtype for y in self.values if is_float(y)]
+        return max(own, min(answers, key=eps), key=eps) if answers else own
+
     @cached_property
     def wide(self) -> Trial | None:
         """The same point in float64, where the forward follows; itself where it is float64 already."""
