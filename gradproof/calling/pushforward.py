@@ -132,8 +132,9 @@ class _Push:
         """
         size, form = like[k].size, (k, *((z.shape, z.dtype) for z in like), *(y.shape for y in self.values))
         entries = sum(z.size for z in like) + sum(y.size for y in self.values)
-        most = min(size, MANY // max(entries, 1))
-        start = 0
+        most, start = min(size, MANY // max(entries, 1)), 0
+        if batched is not None and most >= LEAST and form not in batched:
+            self._column(k, like, 0)  # what one tangent alone raises is not to be lost among what many do
         while batched is not None and most >= LEAST and batched.get(form, True) and start < size:
             block = self._block(k, like, start, min(start + most, size))
             batched[form] = block is not None
