@@ -27,7 +27,7 @@ from gradproof.sampling.sample import is_float
 LARGE = {"float64": 2.0**10, "float32": 2.0**10, "bfloat16": 2.0**10, "float16": 2.0**2}
 ASKED = 3
 # columns asked for in one call: fewer are asked for one by one; and so many numbers at most, there and back
-LEAST, MANY = 4, 1 << 18
+LEAST, MANY = 8, 1 << 18
 # what is cut off is gone altogether; a right jvp may lose digits, as of a matrix exponential that holds the tangent
 COARSE = 2.0**-10
 SHARED = "the tangent that comes back shares memory with an argument"

@@ -12,7 +12,7 @@ from gradproof.calling.subject import Array
 from gradproof.errors import InputError
 from gradproof.judging import severed
 from gradproof.judging.bench import REGULAR, Bench, Truth
-from gradproof.judging.tolerance import JUMP, eps
+from gradproof.judging.tolerance import JUMP, shifted
 from gradproof.judging.trial import Trial, signs
 from gradproof.oracles.autodiff import Answer, Autodiff, Point
 from gradproof.sampling.sample import is_float
@@ -142,15 +142,12 @@ def _nudged(trial: Trial, k: int, times: int) -> Point:
     def nudge(x: Any) -> Any:
         if not is_float(x):
             return np.array(x) if isinstance(x, np.ndarray) else x
-        dtype = x.dtype
-        wide = np.asarray(x).astype(np.float64)
-        up_or_down = signs(rng, wide.shape)
+        up_or_down = signs(rng, np.shape(x))
         moves = times * up_or_down
-        at_one = np.abs(wide) == 1
+        at_one = np.abs(x) == 1
         if at_one.any():  # not all alike: of ones that shrink together nothing moves
             moves = np.where(at_one, abs(times) * np.where(up_or_down > 0, -0.5, -2.0), moves)
-        moved = np.asarray(wide * (1 + moves * max(eps(dtype), 2.0**-52))).astype(dtype)
-        return moved if isinstance(x, np.ndarray) else moved[()]
+        return shifted(x, moves)
 
     wrt = trial.sample.wrt
     inputs = tuple(nudge(x) if i in wrt else x for i, x in enumerate(trial.inputs()))

@@ -17,7 +17,7 @@ import numpy as np
 
 from gradproof.calling.subject import Array, Fault, Gradients
 from gradproof.judging import extended
-from gradproof.judging.tolerance import ROUNDINGS, eps, name_of
+from gradproof.judging.tolerance import ROUNDINGS, eps, name_of, shifted
 from gradproof.judging.trial import Trial, signs
 from gradproof.oracles import ball
 from gradproof.sampling.sample import is_float
@@ -162,9 +162,11 @@ def _steps(
         ways = [signs(rng, np.shape(x)) for x in (*inputs, *cotangents)]
 
         def moved(k: float, step: float = step, ways: Sequence[Array] = ways) -> dict[int, Array]:
-            there = [_moved(x, k * step * v, n in wrt) for n, (x, v) in enumerate(zip(inputs, ways, strict=False))]
+            there = [
+                shifted(x, k * step * v) if n in wrt else x for n, (x, v) in enumerate(zip(inputs, ways, strict=False))
+            ]
             pairs = zip(cotangents, ways[len(inputs) :], strict=True)
-            return at([_moved(u, k * step * v) for u, v in pairs], there)
+            return at([shifted(u, k * step * v) for u, v in pairs], there)
 
         yield fourth(moved)
 
@@ -173,11 +175,3 @@ def _pulled(trial: Trial, cotangents: Sequence[Array], inputs: Sequence[Any]) ->
     at = tuple(np.array(x) if isinstance(x, np.ndarray) else x for x in inputs)
     found: Gradients = trial.pull([np.array(u) for u in cotangents], at)
     return {i: np.asarray(g, np.float64) for i, g in found.items() if g is not None}
-
-
-def _moved(x: Any, times: Array, moves: bool = True) -> Any:
-    if not is_float(x) or not moves:
-        return x
-    a = np.asarray(x)
-    moved = np.asarray(a.astype(np.float64) * (1 + times * eps(a.dtype))).astype(a.dtype)
-    return moved if isinstance(x, np.ndarray) else moved[()]

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.sampling.sample import is_float
+
 Array = np.ndarray[Any, Any]
 
 # roundings: a sum of products, an exp and a division in sequence stay within 20 units of the last place in float64
@@ -53,6 +55,15 @@ def tiny(dtype: np.dtype[Any]) -> float:
 def largest(dtype: np.dtype[Any]) -> float:
     name = name_of(dtype)
     return 3.38e38 if name == "bfloat16" else float(np.finfo(dtype).max)
+
+
+def shifted(x: Any, times: Array) -> Any:
+    """A float array or NumPy scalar with its entries moved by so many relative eps of its dtype; all else as it is."""
+    if not is_float(x):
+        return x
+    a = np.asarray(x)
+    moved = np.asarray(a.astype(np.float64) * (1 + times * eps(a.dtype))).astype(a.dtype)
+    return moved if isinstance(x, np.ndarray) else moved[()]
 
 
 def allowed(

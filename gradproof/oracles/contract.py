@@ -15,7 +15,7 @@ import numpy as np
 
 from gradproof.calling.subject import Array, Fault, Gradients
 from gradproof.judging.roughness import roughness
-from gradproof.judging.tolerance import eps, tiny
+from gradproof.judging.tolerance import eps, shifted, tiny
 from gradproof.judging.trial import Trial
 from gradproof.sampling.sample import is_float
 from gradproof.sampling.variation import structure
@@ -269,9 +269,7 @@ class Contract:
     def _ulps(self, x: Any) -> Any:
         if not is_float(x):
             return np.array(x) if isinstance(x, np.ndarray) else x
-        signs = self.nudge.choice([-1.0, 1.0], np.shape(x))
-        moved = (np.asarray(x).astype(np.float64) * (1 + signs * eps(np.asarray(x).dtype))).astype(np.asarray(x).dtype)
-        return moved if isinstance(x, np.ndarray) else moved[()]
+        return shifted(x, self.nudge.choice([-1.0, 1.0], np.shape(x)))
 
     def _beyond_rounding(self, i: int, a: Array | None, b: Array | None, sent: Sequence[Array] | None = None) -> bool:
         """Whether a difference is more than the conditioning of the problem explains, and the rule's own rounding.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.calling.subject import Array, Fault
-from gradproof.judging.tolerance import eps
+from gradproof.judging.tolerance import eps, shifted
 from gradproof.oracles.torch_questions import agree, subsets
 from gradproof.sampling.sample import is_float, unit
 
@@ -119,12 +119,7 @@ def _beside(inputs: Sequence[Any], wrt: Sequence[int]) -> Iterator[tuple[np.rand
 def _ulps(inputs: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
     for turn in range(2):
         rng = np.random.default_rng((7, turn))
-        yield tuple(
-            np.asarray(_wide(x) * (1 + rng.choice([-1.0, 1.0], np.shape(x)) * eps(np.asarray(x).dtype))).astype(x.dtype)
-            if is_float(x)
-            else x
-            for x in inputs
-        )
+        yield tuple(shifted(x, rng.choice([-1.0, 1.0], np.shape(x))) if is_float(x) else x for x in inputs)
 
 
 def _wide(x: Any) -> Array:
