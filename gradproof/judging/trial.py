@@ -75,7 +75,7 @@ def finite(values: Sequence[Array]) -> bool:
 def _widened(x: Any) -> Any:
     """A narrow input in float64; rows that sum to 1 to its precision sum to 1 there too, as the rule may rely on."""
     wide = upcast(x)
-    if isinstance(x, np.ndarray) and x.dtype.itemsize < 8 and "rows summing to 1" in structure(x):
+    if isinstance(x, np.ndarray) and is_float(x) and x.dtype.itemsize < 8 and "rows summing to 1" in structure(x):
         wide = wide / wide.sum(-1, keepdims=True)
     return wide
 
