@@ -222,3 +222,34 @@ def test_a_float64_weight_of_a_float32_layer_has_a_gradient_of_float32(seed):
         rule = partial(_mixed_vjp, off=off)
         result = gradproof.check_vjp(_mixed, rule, point, seed=seed, shapes="x: n d, w: d m -> y: n m")
         assert result.refused is bool(off), result
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_kinks_that_cancel_along_a_line_hide_no_choice(seed):
+    """A clip at -1 and at 1, moved alike: what one end gains the other loses, and PyTorch's 0 is no truth there."""
+    torch = pytest.importorskip("torch")
+
+    def forward(x):
+        return np.clip(x, -1, 1).sum()
+
+    for at_the_ends, valid in ((1.0, True), (0.5, True), (2.0, False), (-0.5, False)):
+        result = gradproof.check_vjp(
+            forward,
+            lambda u, x, share=at_the_ends: u * np.where(np.abs(x) == 1, share, np.abs(x) < 1),
+            (np.array([-1.0, 1.0, 0.25, 3.0]),),
+            torch=lambda x: torch.nn.functional.hardtanh(x).sum(),
+            seed=seed,
+        )
+        assert result.refused is not valid, result
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_a_mask_of_one_true_a_row_stays_a_mask(dtype):
+    torch = pytest.importorskip("torch")
+    mask = np.eye(3, dtype=bool)[[0, 2, 1, 1]]
+
+    def rule(u, mask, x, y):
+        return None, np.where(mask, u, 0).astype(dtype), np.where(mask, 0, u).astype(dtype)
+
+    point = (mask, X.astype(dtype), (X + 1).astype(dtype))
+    assert gradproof.check_vjp(np.where, rule, point, torch=torch.where).ok

@@ -130,11 +130,13 @@ def _adjudicate(
 
 
 def _towards(trial: Trial, i: int, gap: Array) -> Array:
-    """The direction along which two gradients differ most, of one size in all entries where they differ.
+    """A direction along which two gradients differ much in every entry where they do, of unlike sizes.
 
     Random signs may lie across it: entries that sum to 0, as those of a softmax's bias, differ by nothing along (1, 1).
+    And of one size two kinks, one convex and one concave, are none together: a hard tanh at -1 and at 1.
     """
-    v = directions(trial, i, trial.sample.rng(11), 1)[0]
+    rng = trial.sample.rng(11)
+    v = directions(trial, i, rng, 1)[0] * rng.uniform(0.5, 1.0, np.shape(gap))
     along = np.abs(v) * np.sign(gap)
     if one_triangle(trial, i):
         along = (along + np.swapaxes(along, -1, -2)) / 2
