@@ -253,3 +253,13 @@ def test_a_mask_of_one_true_a_row_stays_a_mask(dtype):
 
     point = (mask, X.astype(dtype), (X + 1).astype(dtype))
     assert gradproof.check_vjp(np.where, rule, point, torch=torch.where).ok
+
+
+def test_a_gradient_of_another_shape_is_refused_and_ends_no_check():
+    """Where it is not linear in the cotangent either, what rounding explains is asked for it too."""
+
+    def rule(u, x):
+        return (u.T * (1 - 1e-8 - np.tanh(x.T)) + 1e-12 * np.abs(u.T)) / (1 + 1e-8 - np.tanh(x.T))
+
+    result = gradproof.check_vjp(lambda x: np.log(1 - np.tanh(x) + 1e-8), rule, (X,))
+    assert "shape" in {v.check for v in result.verdicts if v.word == "differs"}

@@ -35,6 +35,8 @@ def lost(trial: Trial, i: int, got: Array, cotangents: Sequence[Array] | None = 
     deserved = DESERVED * _forward(trial, sent)
     # an entry that is smaller than the others moves the forward by less, and what that loses counts for more
     sizes = np.minimum(np.where(x == 0, 1.0, np.abs(x)), min(1.0, unit(x)))
+    # a gradient of another shape is refused for that; which entry stands where in it is not known
+    sizes = sizes if np.shape(got) == np.shape(sizes) else np.min(sizes, initial=1.0)
     return np.minimum(LOST * _apart(trial, i, got, sent), deserved / sizes) if deserved else 0.0
 
 
