@@ -56,7 +56,9 @@ def single(x: Any) -> Any:
 CASES = {
     "1e8 + sin x": Case(lambda x: 1e8 + np.sin(x), np.cos, uniform(-3, 3), named=True),
     "(1e8 + sin x) - 1e8": Case(lambda x: (1e8 + np.sin(x)) - 1e8, np.cos, uniform(-3, 3), named=True),
-    "sin 1000x": Case(lambda x: np.sin(1000 * x), lambda x: 1000 * np.cos(1000 * x), uniform(-3, 3), named=True),
+    "sin 1000x": Case(
+        lambda x: np.sin(1000 * x), lambda x: 1000 * np.cos(1000 * x), uniform(-3, 3), named=True
+    ),
     "sqrt x near 0": Case(np.sqrt, lambda x: 0.5 / np.sqrt(x), near_zero(-12, signed=False), named=True),
     "log x near 0": Case(np.log, lambda x: 1 / x, near_zero(-12, signed=False), named=True),
     "|x|^1.5 near 0": Case(
@@ -84,8 +86,12 @@ CASES = {
         lambda x: 1 / (1e-3 + x * x), lambda x: -2 * x / (Wide("0.001") + x * x) ** 2, uniform(-0.3, 0.3)
     ),
     "x |x| near 0": Case(lambda x: x * np.abs(x), lambda x: 2 * np.abs(x), near_zero(-12)),
-    "relu x + 0.3x near 0": Case(lambda x: np.maximum(x, 0) + 0.3 * x, lambda x: (x > 0) + Wide(0.3), near_zero(-12)),
-    "exp |x| near 0": Case(lambda x: np.exp(np.abs(x)), lambda x: np.sign(x) * np.exp(np.abs(x)), near_zero(-9)),
+    "relu x + 0.3x near 0": Case(
+        lambda x: np.maximum(x, 0) + 0.3 * x, lambda x: (x > 0) + Wide(0.3), near_zero(-12)
+    ),
+    "exp |x| near 0": Case(
+        lambda x: np.exp(np.abs(x)), lambda x: np.sign(x) * np.exp(np.abs(x)), near_zero(-9)
+    ),
     "x + relu(x)/10^5 near 0": Case(
         lambda x: x + 1e-5 * np.maximum(x, 0), lambda x: 1 + Wide(1e-5) * (x > 0), near_zero(-9)
     ),

@@ -111,7 +111,6 @@ def _memory(tasks: dict[str, Any], what: str) -> dict[str, int]:
 
 # ---- what is to be reached, and the tables
 
-
 @dataclass(frozen=True)
 class Goal:
     """What the NumPy form's time is held to: over the "best" framework's or its "floor"'s, at most so much."""

@@ -81,7 +81,9 @@ def _score_cause(cause: Count, operation: Operation, wrong: Wrong, outcome: Outc
     cause.good += hit
     if not hit:
         said = ", ".join(outcome.causes[:3]) or "nothing"
-        cause.failures.append(f"{operation.name} | {wrong.name} | expected {' or '.join(wrong.causes)} | said {said}")
+        cause.failures.append(
+            f"{operation.name} | {wrong.name} | expected {' or '.join(wrong.causes)} | said {said}"
+        )
 
 
 def right_questions(operations: tuple[Operation, ...], seeds: int) -> Iterator[Question]:
@@ -104,7 +106,8 @@ def right_questions(operations: tuple[Operation, ...], seeds: int) -> Iterator[Q
 def _finite_in(operation: Operation, point: Any, dtype: str) -> bool:
     with np.errstate(all="ignore"):
         return all(
-            np.isfinite(np.asarray(z, float)).all() for z in outputs(operation.forward, in_dtype(copied(point), dtype))
+            np.isfinite(np.asarray(z, float)).all()
+            for z in outputs(operation.forward, in_dtype(copied(point), dtype))
         )
 
 
@@ -123,7 +126,9 @@ def right_rules(tool: Tool, operations: tuple[Operation, ...], checks: int, ever
             count.undecided += outcome.word == "undecided"
         if outcome.word in ("refused", "unable"):
             kind = "sampler" if question.point is None else f"point {question.point!r}"
-            about = f"{question.operation.name} | {_name_of(question)} | {question.dtype} | seed {question.seed}"
+            about = (
+                f"{question.operation.name} | {_name_of(question)} | {question.dtype} | seed {question.seed}"
+            )
             count.failures.append(f"{about} | {kind} | {outcome.word} | {outcome.text}")
     return count
 
@@ -162,7 +167,9 @@ def smallest_error(tool: Tool, one_point: bool, trials: int = 3, deepest: int = 
         for trial in range(trials):
             entry = int(np.random.default_rng((k, trial)).choice(large))
             rule = edited(_row_sums_vjp, _bent(entry, 10.0**-k))
-            if not tool.check(Question(LARGE, rule, (x,) if one_point else None, seed=trial, examples=5)).refused:
+            if not tool.check(
+                Question(LARGE, rule, (x,) if one_point else None, seed=trial, examples=5)
+            ).refused:
                 return smallest
         smallest = 10.0**-k
     return smallest

@@ -40,7 +40,9 @@ class Column:
 ROWS: dict[str, Callable[[Column], str]] = {
     "wrong rules refused": lambda c: _percent(c.wrong),
     "the same, of those wrong at that shape": lambda c: _percent(c.reachable),
-    "right rules refused": lambda c: f"{c.right.total - c.right.good:,} of {c.right.total:,}" if c.right.total else "-",
+    "right rules refused": lambda c: (
+        f"{c.right.total - c.right.good:,} of {c.right.total:,}" if c.right.total else "-"
+    ),
     "right rules undecided": lambda c: f"{c.right.undecided:,}" if c.right.total else "-",
     "smallest error of one entry in 10,000 refused": lambda c: (
         "none" if c.smallest == float("inf") else _power(c.smallest)
@@ -80,7 +82,9 @@ def measure(
     """All the figures of one tool; the right rules and the location are the same question in both tables."""
     column = Column(tool.name)
     if "wrong" in figures:
-        column.wrong, column.reachable, column.cause = measures.wrong_rules(tool, operations, one_point, examples)
+        column.wrong, column.reachable, column.cause = measures.wrong_rules(
+            tool, operations, one_point, examples
+        )
     if "right" in figures and not one_point:
         column.right = measures.right_rules(tool, operations, checks, 1 if tool.explains else 10)
     if "smallest" in figures:
@@ -118,18 +122,24 @@ def failures(columns: list[Column]) -> str:
 
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.power", description=str(__doc__).split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.power", description=str(__doc__).split("\n\n")[0]
+    )
     parser.add_argument("--quick", action="store_true", help="every fifth operation, 300 checks")
     parser.add_argument("--tools", default=",".join(DEFAULT), help=f"of {', '.join(TOOLS)}")
     parser.add_argument("--only", metavar="OP", help="operations whose name contains OP")
     parser.add_argument("--figures", default=",".join(FIGURES), help=f"of {', '.join(FIGURES)}")
-    parser.add_argument("--checks", type=int, help="of right rules (10,000); the other tools do every tenth of them")
+    parser.add_argument(
+        "--checks", type=int, help="of right rules (10,000); the other tools do every tenth of them"
+    )
     parser.add_argument("--examples", type=int, default=20, help="points a check")
     parser.add_argument(
         "--calls", choices=("both", "varied", "one-point"), default="both", help="which of the two tables"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure and failure there")
-    parser.add_argument("--list-failures", action="store_true", help="print what each tool got wrong, and its words")
+    parser.add_argument(
+        "--list-failures", action="store_true", help="print what each tool got wrong, and its words"
+    )
     arguments = parser.parse_args(given)
     for name in arguments.tools.split(","):
         if name not in TOOLS:
@@ -155,7 +165,9 @@ def main(given: list[str] | None = None) -> int:
         for name in arguments.tools.split(","):
             started = time.perf_counter()
             figures = tuple(arguments.figures.split(","))
-            columns.append(measure(TOOLS[name], operations, key == "one-point", checks, arguments.examples, figures))
+            columns.append(
+                measure(TOOLS[name], operations, key == "one-point", checks, arguments.examples, figures)
+            )
             print(f"{key}: {name} measured in {time.perf_counter() - started:.0f} s", file=sys.stderr)
         print(table(title, columns), end="\n\n", flush=True)
         if arguments.list_failures:

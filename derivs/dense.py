@@ -1,8 +1,8 @@
 """Affine map of a batch of rows.                            paper (7) (13) (14) (31) (32) (39) (46)-(48)
 
-z = x w + b                                x: (n, d), a row a sample;  w: (d, m);  b: (m,)
+    z = x w + b                                x: (n, d), a row a sample;  w: (d, m);  b: (m,)
 
-x_bar = z_bar w^T      w_bar = x^T z_bar      b_bar = sum over the n rows of z_bar
+    x_bar = z_bar w^T      w_bar = x^T z_bar      b_bar = sum over the n rows of z_bar
 """
 
 import numpy as np

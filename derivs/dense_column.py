@@ -1,8 +1,8 @@
 """Affine map of a batch of columns, as (7) writes it.                               paper (7) (13) (14)
 
-z = w^T x + b                              x: (d, n), a column a sample;  w: (d, m);  b: (m, 1)
+    z = w^T x + b                              x: (d, n), a column a sample;  w: (d, m);  b: (m, 1)
 
-x_bar = w z_bar      w_bar = x z_bar^T      b_bar = sum over the n columns of z_bar
+    x_bar = w z_bar      w_bar = x z_bar^T      b_bar = sum over the n columns of z_bar
 """
 
 from derivs.dense import weights_bar

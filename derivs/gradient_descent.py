@@ -1,8 +1,8 @@
 """One step of gradient descent.                                            paper (15) (16) (33) (34)
 
-z = w - alpha g                            g: dJ/dw, of w's shape;  alpha: the learning rate
+    z = w - alpha g                            g: dJ/dw, of w's shape;  alpha: the learning rate
 
-w_bar = z_bar      g_bar = -alpha z_bar      alpha_bar = -sum of z_bar g over all entries
+    w_bar = z_bar      g_bar = -alpha z_bar      alpha_bar = -sum of z_bar g over all entries
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """Rectified linear unit.                                                 paper (19) (20) (36) (51)
 
-a = z where z > 0, else 0
+    a = z where z > 0, else 0
 
-z_bar = a_bar where z > 0, else 0
+    z_bar = a_bar where z > 0, else 0
 """
 
 import numpy as np

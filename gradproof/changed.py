@@ -171,7 +171,9 @@ def _engine(found: list[Difference], heads: Collection[str]) -> list[str]:
     return sorted(d.path.relative_to(ENGINE.parent).as_posix() for d in inside if d.path in files)
 
 
-def _shared(sources: Sources, found: list[Difference], claims: Mapping[str, Path], touched: set[Path]) -> str:
+def _shared(
+    sources: Sources, found: list[Difference], claims: Mapping[str, Path], touched: set[Path]
+) -> str:
     """The reason where something changed that all claims are evaluated with: judge, samples, truths, the list."""
     if not claims:
         return ""

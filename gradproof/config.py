@@ -29,7 +29,9 @@ KEYS = ("declarations", "references")
 BY_PATH = "gradproof_declaration_"  # how a module's name begins that was read from a file, not imported
 # The paper's numbers: it has no (6), (56), (57), and three of them label two displays.
 _TWICE = {20: ("20-relu", "20-softmax"), 28: ("28-cases", "28-matrix"), 35: ("35", "35-duplicate")}
-PAPER_NUMBERS = tuple(number for n in range(1, 63) if n not in (6, 56, 57) for number in _TWICE.get(n, (str(n),)))
+PAPER_NUMBERS = tuple(
+    number for n in range(1, 63) if n not in (6, 56, 57) for number in _TWICE.get(n, (str(n),))
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ def find_project(start: Path | None = None) -> Project:
         return _load(project, PAPER, PAPER_REFERENCES, PAPER_NUMBERS)
     if str(file.parent) not in sys.path:
         sys.path.insert(0, str(file.parent))  # a project's own files import one another from its root
-    return _load(file.parent, _strings(file, table, "declarations"), _strings(file, table, "references", needed=False))
+    return _load(
+        file.parent, _strings(file, table, "declarations"), _strings(file, table, "references", needed=False)
+    )
 
 
 def same_checkout(start: Path | None = None) -> None:
@@ -83,10 +87,16 @@ def same_checkout(start: Path | None = None) -> None:
     for name in PAPER:
         here = file.parent / name / "__init__.py" if file else None
         spec = importlib.util.find_spec(name)
-        if file and here and here.is_file() and not (_table(file) or (spec and here.samefile(str(spec.origin)))):
+        if (
+            file
+            and here
+            and here.is_file()
+            and not (_table(file) or (spec and here.samefile(str(spec.origin))))
+        ):
             imported = Path(str(spec.origin)).parent if spec else "nothing"
             raise InputError(
-                f"{imported} is imported, not {here.parent} of this checkout; run: pip install -e {file.parent}"
+                f"{imported} is imported, not {here.parent} of this checkout; "
+                f"run: pip install -e {file.parent}"
             )
 
 
@@ -123,10 +133,14 @@ def _load(
         equation, file = getattr(module, "EQUATION", None), Path(str(module.__file__))
         if equation is None:
             if callable(getattr(module, "backward", None)) and module.backward.__module__ == module.__name__:
-                raise InputError(f"{file} has a backward and no EQUATION, so nothing would check it; end it in one")
+                raise InputError(
+                    f"{file} has a backward and no EQUATION, so nothing would check it; end it in one"
+                )
             continue
         if not isinstance(equation, Equation):
-            raise InputError(f"{file}: EQUATION is a {type(equation).__name__}, expected a gradproof.Equation")
+            raise InputError(
+                f"{file}: EQUATION is a {type(equation).__name__}, expected a gradproof.Equation"
+            )
         if equation.name in files and files[equation.name] != file:
             raise InputError(
                 f"two equations are named {equation.name!r}: {files[equation.name]} and {file}; rename one"
@@ -178,7 +192,9 @@ def _import(name: str) -> ModuleType:
             raise InputError(
                 f"no package {name!r} can be imported; install it, or name another in [tool.gradproof]"
             ) from None
-        raise MissingFramework(f"{name} needs {missing!r}, which is not installed; pip install {missing}") from None
+        raise MissingFramework(
+            f"{name} needs {missing!r}, which is not installed; pip install {missing}"
+        ) from None
     except GradproofError:
         raise  # a declaration that contradicts itself says so in words of its own
     except Exception as error:
@@ -206,7 +222,9 @@ def _said(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _references(root: Path, names: Iterable[str]) -> tuple[dict[str, dict[str, Callable[..., Any]]], tuple[Path, ...]]:
+def _references(
+    root: Path, names: Iterable[str]
+) -> tuple[dict[str, dict[str, Callable[..., Any]]], tuple[Path, ...]]:
     """name of an equation -> {"torch": forward, "jax": forward}, from what each module says; and their files."""
     table: dict[str, dict[str, Callable[..., Any]]] = {}
     found: list[Path] = []

@@ -38,7 +38,9 @@ class Found:
         from gradproof.claims.load import PAPER as PRINTED
 
         package = import_module(PRINTED)
-        modules = [import_module(f"{PRINTED}.{module.name}") for module in pkgutil.iter_modules(package.__path__)]
+        modules = [
+            import_module(f"{PRINTED}.{module.name}") for module in pkgutil.iter_modules(package.__path__)
+        ]
         return {
             claim.id: Path(str(module.__file__)).resolve()
             for module in modules

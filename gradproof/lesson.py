@@ -74,7 +74,9 @@ def _shaped(images: Array, convolutional: bool) -> Array:
     return images[:, None] if convolutional else images.reshape(len(images), -1)
 
 
-def layers(axes: list[int], x: tuple[int, ...], outputs: int, static: dict[str, Any]) -> list[tuple[int, ...]]:
+def layers(
+    axes: list[int], x: tuple[int, ...], outputs: int, static: dict[str, Any]
+) -> list[tuple[int, ...]]:
     """Shapes of the parameters with these numbers of axes: 4 a kernel, 2 a dense layer, 1 the bias of it.
 
     A block is convolution, ReLU and pooling; the dense layers after the last block take all that it leaves.

@@ -24,14 +24,18 @@ def select(
     chosen: dict[str, Equation] = {}
     for name in names:
         found = (
-            [equations[name]] if name in equations else [e for e in equations.values() if name.strip("()") in e.paper]
+            [equations[name]]
+            if name in equations
+            else [e for e in equations.values() if name.strip("()") in e.paper]
         )
         if not found:
             raise InputError(f"no {kind} is named {name!r}{_nearest(name, equations)}")
         chosen.update((equation.name, equation) for equation in found)
     pool = {name: equation for name, equation in equations.items() if name in chosen} if names else equations
     left = [
-        equation for name, equation in pool.items() if not keyword or matches(keyword, f"{name} {equation.heading}")
+        equation
+        for name, equation in pool.items()
+        if not keyword or matches(keyword, f"{name} {equation.heading}")
     ]
     if not left:
         why = f"no {kind} matches -k {keyword!r}" if keyword else f"there is no {kind} here"
@@ -73,7 +77,9 @@ def matches(expression: str, text: str) -> bool:
 
     value = alternatives()
     if tokens:
-        raise InputError(f"-k {expression!r} is no expression at {tokens[0]!r}; expected names joined by and, or, not")
+        raise InputError(
+            f"-k {expression!r} is no expression at {tokens[0]!r}; expected names joined by and, or, not"
+        )
     return value
 
 

@@ -51,7 +51,9 @@ class Symbols:
 
     def _slope(self, of: str, wrt: str) -> Array:
         here = getattr(self, wrt)
-        inputs = {name: value for name, value in self._values.items() if name not in dict(self._setting.stages)}
+        inputs = {
+            name: value for name, value in self._values.items() if name not in dict(self._setting.stages)
+        }
         fresh = symbols(f"{wrt}_here", here.shape)
         top = np.asarray(getattr(Symbols(self._setting, {**inputs, wrt: fresh}), of), dtype=object)
         back = list(zip(fresh.flat, here.flat, strict=True))
@@ -87,7 +89,10 @@ def samples(setting: Setting, given: str = "") -> list[Symbols]:
         made = []
         for sizes in setting.symbols:
             shapes = setting.unknowns(sizes, given)
-            values = {name: shape if isinstance(shape, int) else symbols(name, shape) for name, shape in shapes.items()}
+            values = {
+                name: shape if isinstance(shape, int) else symbols(name, shape)
+                for name, shape in shapes.items()
+            }
             made.append(Symbols(setting, setting.assume(values, given)))
         _kept[key] = (setting, made)  # the setting too, so that its id is not given to another
     return _kept[key][1]
@@ -137,7 +142,9 @@ def monomials(expression: Any) -> Any:
 
     def monomial(exponent: Any) -> Any:
         terms = sympy.expand(exponent).as_coefficients_dict()
-        if not all(factor.is_Integer and (symbol.is_Symbol or symbol == 1) for symbol, factor in terms.items()):
+        if not all(
+            factor.is_Integer and (symbol.is_Symbol or symbol == 1) for symbol, factor in terms.items()
+        ):
             return sympy.exp(exponent)
         return sympy.Mul(
             *(

@@ -14,7 +14,9 @@ from gradproof.run import Run
 from gradproof.verdict import Result
 
 
-def run_tests(root: Path, tests: Sequence[str], *, seed: int, examples: int | None, first_failure: bool = False) -> Run:
+def run_tests(
+    root: Path, tests: Sequence[str], *, seed: int, examples: int | None, first_failure: bool = False
+) -> Run:
     """Run test files or node ids; the results are named `tests/test_a.py::test_b::rule`, in their order.
 
     Raises InputError, in one line, where the tests cannot be collected; MissingFramework without pytest.

@@ -56,7 +56,9 @@ def measure(
     if found.project is None:
         from gradproof.tested import run_tests
 
-        done = run_tests(found.root, selected.tests, seed=seed, examples=examples, first_failure=first_failure)
+        done = run_tests(
+            found.root, selected.tests, seed=seed, examples=examples, first_failure=first_failure
+        )
     else:
         done = run.check_all(
             found.project,
@@ -109,7 +111,9 @@ def mutation_scores(found: Found, file: Path | None) -> dict[str, Score]:
         and score.get("source") == digest(files[name].read_text(encoding="utf-8"))
     }
     if file is not None and not fresh:
-        raise InputError(f"scores {file} are of no source as it stands; measure anew: gradproof mutants --json {file}")
+        raise InputError(
+            f"scores {file} are of no source as it stands; measure anew: gradproof mutants --json {file}"
+        )
     return fresh
 
 

@@ -48,7 +48,9 @@ def forwards(name: str) -> dict[str, Forward]:
     """{"torch": forward on tensors, "jax": forward on jax arrays}; UnknownEquation names what comes close."""
     if name not in _ENTRIES:
         near = difflib.get_close_matches(name, _ENTRIES) or list(_ENTRIES)
-        raise UnknownEquation(f"no reference for {name!r}; expected an equation's name, such as: {', '.join(near)}")
+        raise UnknownEquation(
+            f"no reference for {name!r}; expected an equation's name, such as: {', '.join(near)}"
+        )
     entry = _ENTRIES[name]
     return {"torch": entry.torch, "jax": entry.jax}
 

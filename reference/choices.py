@@ -71,7 +71,9 @@ PYTORCH: dict[str, Callable[[], Any]] = {
     "log loss right": lambda: F.binary_cross_entropy(_real(0.0), _real(0.0)),
     "log loss slope": lambda: _torch_slope(lambda a: F.binary_cross_entropy(a, _real(1.0)), 0.0),
     "sum or mean": lambda: _torch_slope(lambda a: F.binary_cross_entropy(a, torch.ones_like(a)), [0.5, 0.5]),
-    "rows of Y": lambda: _torch_slope(lambda z: F.cross_entropy(z[None], torch.ones(1, 2).double()), [0.0, 0.0]),
+    "rows of Y": lambda: _torch_slope(
+        lambda z: F.cross_entropy(z[None], torch.ones(1, 2).double()), [0.0, 0.0]
+    ),
     "weights": lambda: tuple(torch.nn.Linear(2, 3).weight.shape),
     "jacobian": lambda: tuple(
         torch.func.jacrev(lambda z: torch.stack([z[0], z[1], z[0] * z[1]]))(_real([1.0, 1.0])).shape
@@ -94,7 +96,9 @@ JAX_ANSWERS: dict[str, Callable[[], Any]] = {
     "log loss slope": lambda: _jax_slope(lambda a: _jax_log_loss(a, 1.0), 0.0),
     "rows of Y": lambda: _jax_slope(lambda z: -jax.nn.log_softmax(z), [0.0, 0.0]),
     "weights": _jax_weights,
-    "jacobian": lambda: tuple(jax.jacobian(lambda z: jnp.stack([z[0], z[1], z[0] * z[1]]))(jnp.ones(2)).shape),
+    "jacobian": lambda: tuple(
+        jax.jacobian(lambda z: jnp.stack([z[0], z[1], z[0] * z[1]]))(jnp.ones(2)).shape
+    ),
     "flip": lambda: lax.conv(jnp.asarray([[PIXEL]]), jnp.asarray([[KERNEL]]), (1, 1), "VALID").item(),
     "bias": _jax_biases,
     "tanh": lambda: jnp.tanh(1000.0),

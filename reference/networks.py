@@ -58,11 +58,15 @@ def jax_classes(z: Any, y: Any) -> Any:
 
 
 def torch_blocks(x: Any, *parameters: Any, stride: Pair = 1, pad: Pair = 0, pool: int = 2) -> Any:
-    return blocks(torch_convolution, torch_max_pool, F.relu, x, *parameters, stride=stride, pad=pad, pool=pool)
+    return blocks(
+        torch_convolution, torch_max_pool, F.relu, x, *parameters, stride=stride, pad=pad, pool=pool
+    )
 
 
 def jax_blocks(x: Any, *parameters: Any, stride: Pair = 1, pad: Pair = 0, pool: int = 2) -> Any:
-    return blocks(jax_convolution, jax_max_pool, jax.nn.relu, x, *parameters, stride=stride, pad=pad, pool=pool)
+    return blocks(
+        jax_convolution, jax_max_pool, jax.nn.relu, x, *parameters, stride=stride, pad=pad, pool=pool
+    )
 
 
 NETWORKS: dict[str, Entry] = {

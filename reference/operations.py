@@ -101,7 +101,9 @@ OPERATIONS: dict[str, Entry] = {
         jax=lambda losses, *, reduction="none": reduced(losses, reduction),
     ),
     "log_loss": Entry(
-        torch=lambda a, y, *, reduction="none": reduced(-either(torch, y, a) - neither(torch, y, a), reduction),
+        torch=lambda a, y, *, reduction="none": reduced(
+            -either(torch, y, a) - neither(torch, y, a), reduction
+        ),
         jax=lambda a, y, *, reduction="none": reduced(-either(jnp, y, a) - neither(jnp, y, a), reduction),
     ),
     "sigmoid_log_loss": Entry(

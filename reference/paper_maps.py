@@ -111,7 +111,8 @@ def _torch_change(sign: float) -> Callable[..., Any]:
 
     def change(w: Any, x: Any, b: Any, y: Any, h: Any) -> Any:
         moved = [
-            _torch_loss(w + sign * h * move.reshape(w.shape), x, b, y) for move in torch.eye(w.numel(), dtype=w.dtype)
+            _torch_loss(w + sign * h * move.reshape(w.shape), x, b, y)
+            for move in torch.eye(w.numel(), dtype=w.dtype)
         ]
         rise = torch.sign(torch.stack(moved) - _torch_loss(w, x, b, y)).reshape(w.shape)
         slope = _torch_slope(lambda w: _torch_loss(w, x, b, y), w)

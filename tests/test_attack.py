@@ -278,7 +278,8 @@ WRONG = {
 
 
 # what the judge still gets wrong: strict, so that mending it takes the name off this list
-OPEN = {}
+OPEN = {
+}
 
 
 def each(cases):

@@ -158,7 +158,9 @@ def test_nothing_returned_is_anybody_elses_memory(oracle):
     for number, array in enumerate(arrays):
         array += number + 1
     assert (x.tolist(), u.tolist()) == ([1.0] * 3, [1.0] * 3)
-    assert len({array[0] - number for number, array in enumerate(arrays)}) == 2  # ones and twos, each spoiled once
+    assert (
+        len({array[0] - number for number, array in enumerate(arrays)}) == 2
+    )  # ones and twos, each spoiled once
 
 
 def test_callers_mistakes_are_one_clear_line(oracle):
@@ -370,7 +372,9 @@ def test_jax_batch_says_what_each_point_alone_says():
         point, un, tn = (x[n], labels[n], w[n]), tuple(one[n] for one in u), tuple(one[n] for one in t)
         z, gradients = jax_oracle.vjp(layer, un, point, (0, 2), {"scale": 2})
         _, along = jax_oracle.jvp(layer, tn, point, (0, 2), {"scale": 2})
-        for got, expected in zip((*answers.value, *answers.vjp, *answers.jvp), (*z, *gradients, *along), strict=True):
+        for got, expected in zip(
+            (*answers.value, *answers.vjp, *answers.jvp), (*z, *gradients, *along), strict=True
+        ):
             assert got[n].dtype == expected.dtype
             near = 4e-16 if expected.dtype == np.float64 else 4e-7
             assert np.abs(got[n] - expected).max() <= near * np.abs(expected).max()

@@ -30,7 +30,9 @@ QUICK = ["--oracle", "contract", "--oracle", "differences", "--examples", "3"]
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project of somebody else: two right derivatives, judged from its root."""
-    (tmp_path / "pyproject.toml").write_text('[tool.gradproof]\ndeclarations = ["vjps/*.py"]\n', encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.gradproof]\ndeclarations = ["vjps/*.py"]\n', encoding="utf-8"
+    )
     (tmp_path / "vjps").mkdir()
     for name in ("scale_rows", "stretch"):
         (tmp_path / "vjps" / f"{name}.py").write_text(DECLARATION % "z_bar * c", encoding="utf-8")
@@ -152,7 +154,9 @@ def test_a_declaration_that_cannot_be_used_is_told(project, capsys, text, said):
 def test_two_equations_of_one_name_are_told(project, capsys):
     (project / "vjps" / "more").mkdir()
     (project / "vjps" / "more" / "stretch.py").write_text(DECLARATION % "z_bar * c", encoding="utf-8")
-    (project / "pyproject.toml").write_text('[tool.gradproof]\ndeclarations = ["vjps/**/*.py"]\n', encoding="utf-8")
+    (project / "pyproject.toml").write_text(
+        '[tool.gradproof]\ndeclarations = ["vjps/**/*.py"]\n', encoding="utf-8"
+    )
     assert run(["report"]) == 2
     assert "two equations are named 'stretch'" in one_line(capsys)
 
@@ -192,7 +196,9 @@ def test_python_m_is_the_console_script():
 
 def test_a_reader_that_left_is_no_error():
     code = "import sys; from gradproof.__main__ import main; sys.argv = ['gradproof', 'report', '--help']; main()"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         process.stdout.close()
         said = process.stderr.read()
     assert b"Traceback" not in said

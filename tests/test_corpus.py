@@ -82,7 +82,10 @@ def test_half_precision_stays_near_double(operation):
     for dtype in operation.dtypes[1:]:
         for _, point in points(operation, dtype, draws=4):
             wide = in_dtype(
-                tuple(v.astype(float) if k in differentiated(operation, point) else v for k, v in enumerate(point)),
+                tuple(
+                    v.astype(float) if k in differentiated(operation, point) else v
+                    for k, v in enumerate(point)
+                ),
                 "float64",
             )
             u = draw_cotangent(np.random.default_rng(1), operation, point)

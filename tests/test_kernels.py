@@ -37,7 +37,9 @@ def blocks(request, monkeypatch):
     """The same under every division of the batch."""
     images = {"one block": 1 << 20, "an image a block": 1, "two images a block": 2}[request.param]
     for module in (convolution, max_pool):
-        monkeypatch.setattr(module, "blocks", lambda x, *_: [slice(at, at + images) for at in range(0, len(x), images)])
+        monkeypatch.setattr(
+            module, "blocks", lambda x, *_: [slice(at, at + images) for at in range(0, len(x), images)]
+        )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -218,7 +218,9 @@ def test_where_the_reference_is_not_the_derivative_both_pass_and_it_is_said(torc
     same = gradproof.check_vjp(ramp, ramp_rule(0.0), (AT_ZERO,), torch=theirs, examples=3)
     assert same.word == "subgradient"
     (note,) = notes(same)
-    assert note == ("PyTorch's choice: it follows from valid choices inside, but is no Clarke subgradient of the whole")
+    assert note == (
+        "PyTorch's choice: it follows from valid choices inside, but is no Clarke subgradient of the whole"
+    )
     for at in (2.0, 0.5):
         assert gradproof.check_vjp(ramp, ramp_rule(at), (AT_ZERO,), torch=theirs, examples=3).word == "differs"
 

@@ -141,7 +141,9 @@ def test_a_parameter_whose_row_does_not_close_does_not_hold():
 
 def test_identities_are_proved(found):
     proved = {name for name, finding in found.items() if finding.proved}
-    wanted = [name for name in found if name.startswith(("eq-12/", "eq-18/", "eq-28", "eq-29/", "eq-35-expansion"))]
+    wanted = [
+        name for name in found if name.startswith(("eq-12/", "eq-18/", "eq-28", "eq-29/", "eq-35-expansion"))
+    ]
     assert set(wanted) <= proved
 
 
@@ -224,7 +226,9 @@ def test_a_convention_that_does_not_hold_saves_nothing():
 
 def test_a_second_convention_that_does_not_hold_is_a_fault():
     false = {"none": lambda t: t.A}
-    finding = verdict(replace(SLOPE, literal=lambda t: t.Y, under={"ok": SLOPE.literal, **false}, prove=False))
+    finding = verdict(
+        replace(SLOPE, literal=lambda t: t.Y, under={"ok": SLOPE.literal, **false}, prove=False)
+    )
     assert finding.convention == "ok"
     assert "the convention 'none' does not hold" in finding.faults[0]
 
@@ -239,7 +243,9 @@ def test_an_example_that_refutes_nothing_is_a_fault():
     """Zero is a wrong gradient, but for the row of zeros that the example has."""
     literal, corrected = (lambda t: t.Y * 0), (lambda t: -t.Y / t.A)
     example = {"Y": [0.0, 0.0]}
-    finding = verdict(replace(SLOPE, literal=literal, corrected=corrected, example=example, prove=False, **RIGHT))
+    finding = verdict(
+        replace(SLOPE, literal=literal, corrected=corrected, example=example, prove=False, **RIGHT)
+    )
     assert finding.verdict == "refuted"
     assert "refutes nothing" in finding.faults[0]
 
@@ -566,7 +572,9 @@ def test_a_derivation_is_shown_line_by_line(capsys, tmp_path):
     assert "gives    [-0.3333, 0]" in block
     assert "right    = sum_{i=1}^C y_i a_j - y_j" in block
     assert "true     dJ/dZ = [-0.6667, 0.6667]" in block
-    assert "9 claims: 1 hold, 1 hold under a convention, 7 refuted, 0 unreadable; 9 proved." in " ".join(shown.split())
+    assert "9 claims: 1 hold, 1 hold under a convention, 7 refuted, 0 unreadable; 9 proved." in " ".join(
+        shown.split()
+    )
     assert len(json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))) == 9
 
 

@@ -45,7 +45,9 @@ def free_sizes(draw, equation):
     """A variant, static parameters and sizes from 1 to 6 that fit it."""
     variant = draw(strategies.sampled_from(equation.variants))
     for _ in range(30):
-        static = {name: draw(strategies.sampled_from(tuple(values))) for name, values in equation.static.items()}
+        static = {
+            name: draw(strategies.sampled_from(tuple(values))) for name, values in equation.static.items()
+        }
         static.update(variant.pinned)
         sizes = {symbol: draw(strategies.integers(1, 6)) for symbol in variant.shapes.symbols}
         sizes.update({name: value for name, value in static.items() if isinstance(value, int)})

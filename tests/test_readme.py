@@ -54,7 +54,9 @@ def test_and_one_that_is_wrong_is_refused(tmp_path, monkeypatch, wrong):
     right = "z_bar * np.exp(np.minimum(x, 0.0)) / (1.0 + np.exp(-np.abs(x)))"
     assert right in declaration()
     (tmp_path / "softplus.py").write_text(declaration().replace(right, wrong), encoding="utf-8")
-    (tmp_path / "pyproject.toml").write_text('[tool.gradproof]\ndeclarations = ["softplus.py"]\n', encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.gradproof]\ndeclarations = ["softplus.py"]\n', encoding="utf-8"
+    )
     monkeypatch.chdir(tmp_path)
     assert run(["report", "softplus"]) == 1
 

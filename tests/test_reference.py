@@ -38,8 +38,12 @@ DECLARED = declared(ROOT)
 def missing(root):
     """A sentence for each derivative without an entry, and for each entry without a derivative."""
     files, entries = declared(root), reference.names()
-    absent = [f"derivs has {name!r}, reference has no entry {name!r}" for name in files if name not in entries]
-    return absent + [f"reference has {name!r}, derivs has no file {name!r}" for name in entries if name not in files]
+    absent = [
+        f"derivs has {name!r}, reference has no entry {name!r}" for name in files if name not in entries
+    ]
+    return absent + [
+        f"reference has {name!r}, derivs has no file {name!r}" for name in entries if name not in files
+    ]
 
 
 def test_every_derivative_has_an_entry():
@@ -80,7 +84,8 @@ def points(equation, variant, count=2, kind="distinct", values="random"):
     assert sizes is not None, f"{variant.shapes.text} has no {kind} sizes"
     slots = list(zip(variant.shapes.inputs, variant.shapes.input_shapes(sizes), strict=True))
     drawn = [
-        [equation.domain_of(slot.name).draw(rng, shape, values, sizes) for slot, shape in slots] for _ in range(count)
+        [equation.domain_of(slot.name).draw(rng, shape, values, sizes) for slot, shape in slots]
+        for _ in range(count)
     ]
     wrt = [number for number, name in enumerate(variant.names) if name not in equation.constant]
     return drawn, wrt, static
@@ -115,7 +120,9 @@ def test_torch_and_jax_say_the_same_in_both_modes(equation, variant):
         backwards = sum(np.sum(g * one[n]) for g, one in zip(gradients, dx, strict=True))
         terms = sum(np.sum(np.abs(g * one[n])) for g, one in zip(gradients, dx, strict=True))
         assert abs(forwards - backwards) <= 1e-13 * terms
-        close(answers.jvp[n], along, scale=terms / np.abs(u[n]).max())  # a sum of these terms, which may cancel
+        close(
+            answers.jvp[n], along, scale=terms / np.abs(u[n]).max()
+        )  # a sum of these terms, which may cancel
         assert all(np.any(g != 0) for g in gradients)
 
 
@@ -196,7 +203,9 @@ def test_modes_by_name(framework):
     assert along("dense", (x, w, b), x, w, b).tolist() == [[27.0]]
     assert along("dense", w, x, w, b, wrt=[1]).tolist() == [[11.0]]
     labels = np.array([[1, 0]])  # whole numbers have no gradient
-    gradients = getattr(reference, f"{framework}_vjp")("log_loss", np.ones((1, 2)), np.array([[0.5, 0.5]]), labels)
+    gradients = getattr(reference, f"{framework}_vjp")(
+        "log_loss", np.ones((1, 2)), np.array([[0.5, 0.5]]), labels
+    )
     assert [g.tolist() for g in gradients] == [[[-2.0, 2.0]]]
 
 
@@ -224,7 +233,9 @@ def test_pooling_and_convolution_without_images_or_channels():
 
 
 def test_unknown_name_names_what_comes_close():
-    with pytest.raises(reference.UnknownEquation, match=r"no reference for 'sofmax'; expected .*softmax") as caught:
+    with pytest.raises(
+        reference.UnknownEquation, match=r"no reference for 'sofmax'; expected .*softmax"
+    ) as caught:
         reference.torch_value("sofmax", np.ones((1, 2)))
     assert isinstance(caught.value, ValueError)
     assert "\n" not in str(caught.value)

@@ -25,7 +25,7 @@ def backward(z_bar, z, x, c):
 EQUATION = Equation(forward=forward, backward=backward, shapes="x: n d, c: n 1 -> z: n d")
 '''
 RIGHT, WRONG = "z_bar * c", "2 * z_bar * c"
-TESTS = """
+TESTS = '''
 import numpy as np
 
 def sine_vjp(u, x):
@@ -33,7 +33,7 @@ def sine_vjp(u, x):
 
 def test_sine(assert_vjp):
     assert_vjp(np.sin, sine_vjp, (np.array([[0.5, -1.25, 2.0], [1.5, 0.75, -0.375]]),))
-"""
+'''
 
 
 @pytest.fixture

@@ -104,7 +104,9 @@ def test_every_line_of_the_table_fits_80_columns(word):
 
 
 def test_a_long_heading_is_folded_into_80_columns_and_keeps_every_number():
-    long = equation(title="A title " * 20, paper=tuple(str(number) for number in range(1, 60, 2)), tables=("2", "3"))
+    long = equation(
+        title="A title " * 20, paper=tuple(str(number) for number in range(1, 60, 2)), tables=("2", "3")
+    )
     lines = heading(long).splitlines()
     assert max(map(len, lines)) <= 80
     assert all(f"({number})" in heading(long) for number in range(1, 60, 2))

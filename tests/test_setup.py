@@ -78,7 +78,11 @@ def trespasses(root):
         assert files, f"{part} has no files"
         for file in files:
             path = file.relative_to(root).as_posix()
-            found += [f"{path}:{line} imports {module}" for line, module in imports(file) if not allowed(path, module)]
+            found += [
+                f"{path}:{line} imports {module}"
+                for line, module in imports(file)
+                if not allowed(path, module)
+            ]
     return found
 
 
@@ -148,7 +152,9 @@ def test_the_wheel_holds_every_file_of_the_three_packages(tmp_path):
 
 
 def test_constraints_pin_every_requirement_to_one_version():
-    pins = dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.M))
+    pins = dict(
+        re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.M)
+    )
     pins = {name.lower().replace("_", "-"): version for name, version in pins.items()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [

@@ -85,7 +85,9 @@ def test_a_wrong_gradient_is_beyond_the_bound(project, capsys, monkeypatch, fact
         **project.networks,
         "single_layer": dataclasses.replace(right, backward=_like(right.backward, wrong)),
     }
-    monkeypatch.setattr("gradproof.config.find_project", lambda: dataclasses.replace(project, networks=spoilt))
+    monkeypatch.setattr(
+        "gradproof.config.find_project", lambda: dataclasses.replace(project, networks=spoilt)
+    )
     assert run(["train", "-q", "single_layer"]) == 1
     said = capsys.readouterr().out
     assert "single_layer: BEYOND ITS BOUND" in said

@@ -3,6 +3,8 @@
 `OPERATIONS` walks the family modules in order; names are unique.
 """
 
+
+
 from benchmarks.corpus import (
     activations,
     activations_kinked,

@@ -121,12 +121,7 @@ def hardtanh_vjp(u, x):
     return u * (np.abs(x) < 1)
 
 
-EDGES = (
-    (np.array([[1.0, -1.0, 0.0]]),),
-    (np.array([[1.0], [0.5], [-40.0]]),),
-    (np.zeros((0, 1)),),
-    (np.array([[9.0, -9.0]]),),
-)
+EDGES = ((np.array([[1.0, -1.0, 0.0]]),), (np.array([[1.0], [0.5], [-40.0]]),), (np.zeros((0, 1)),), (np.array([[9.0, -9.0]]),))
 
 HARDTANH = Operation(
     "hardtanh", lambda x: np.minimum(np.maximum(x, -1), 1),

@@ -1,5 +1,7 @@
 """Calling a rule as its user would, and reading what it returns: parameter names, outputs, cotangents, gradients."""
 
+
+
 import inspect
 from collections.abc import Callable
 from typing import Any

@@ -50,7 +50,9 @@ def last_row_lost(rule: Rule, which: int = 0, beyond: int = 2) -> Wrong:
             g[-1] = 0
         return g
 
-    return Wrong(f"last row lost beyond {beyond} rows", edited(rule, change, which), ("at_batch", "one_entry"))
+    return Wrong(
+        f"last row lost beyond {beyond} rows", edited(rule, change, which), ("at_batch", "one_entry")
+    )
 
 
 def at_batch_one(rule: Rule, which: int = 0, factor: float = 0.0) -> Wrong:
@@ -107,7 +109,9 @@ def needs_contiguous(rule: Rule) -> Wrong:
     """Raises for strided views, as `view(-1)` does."""
 
     def wrong(u: Any, *inputs: Any) -> Any:
-        if not all(value.flags.c_contiguous for value in inputs if is_float(value) and hasattr(value, "flags")):
+        if not all(
+            value.flags.c_contiguous for value in inputs if is_float(value) and hasattr(value, "flags")
+        ):
             raise ValueError("view size is not compatible with input's strides")
         return rule(u, *inputs)
 

@@ -75,11 +75,7 @@ CONV1 = Operation(
 def draw2(rng):
     n, c, m, p, q = draws.sizes(rng, 5, high=3)
     stride = int(rng.integers(1, 4))
-    return (
-        draws.normal(rng, n, c, p + int(rng.integers(0, 4)), q + int(rng.integers(0, 4))),
-        draws.normal(rng, m, c, p, q),
-        stride,
-    )
+    return draws.normal(rng, n, c, p + int(rng.integers(0, 4)), q + int(rng.integers(0, 4))), draws.normal(rng, m, c, p, q), stride
 
 
 def windows(x, p, q, stride):

@@ -1,5 +1,7 @@
 """Sizes and values for the samplers: every size from 1, so that batches of one, squares and oblongs all occur."""
 
+
+
 from typing import Any
 
 import numpy as np

@@ -3,6 +3,8 @@
 The faults of one operation alone (a missing term, a kernel flipped, a tie) are written out beside that operation.
 """
 
+
+
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +19,9 @@ def edited(rule: Rule, change: Callable[..., Any], which: int = 0) -> Rule:
     def wrong(cotangent: Any, *inputs: Any) -> Any:
         returned = rule(cotangent, *inputs)
         gradients = list(returned.values()) if isinstance(returned, dict) else list(_tuple(returned))
-        gradients[which] = np.asarray(change(gradients[which], cotangent, *inputs), dtype=gradients[which].dtype)
+        gradients[which] = np.asarray(
+            change(gradients[which], cotangent, *inputs), dtype=gradients[which].dtype
+        )
         if isinstance(returned, dict):
             return dict(zip(returned, gradients, strict=True))
         return tuple(gradients) if isinstance(returned, tuple) else gradients[0]
@@ -52,11 +56,15 @@ def sized(rule: Rule, name: str, size: Callable[..., float], which: int = 0) -> 
 
 
 def cotangent_ignored(rule: Rule) -> Wrong:
-    return Wrong("cotangent taken as ones", lambda u, *a: rule(_each(u, np.ones_like), *a), "cotangent_ignored")
+    return Wrong(
+        "cotangent taken as ones", lambda u, *a: rule(_each(u, np.ones_like), *a), "cotangent_ignored"
+    )
 
 
 def cotangent_sign_ignored(rule: Rule) -> Wrong:
-    return Wrong("sign of the cotangent lost", lambda u, *a: rule(_each(u, np.abs), *a), "cotangent_sign_ignored")
+    return Wrong(
+        "sign of the cotangent lost", lambda u, *a: rule(_each(u, np.abs), *a), "cotangent_sign_ignored"
+    )
 
 
 def zero(rule: Rule, which: int = 0) -> Wrong:

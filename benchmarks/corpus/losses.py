@@ -105,11 +105,7 @@ def pair(rng):
     return draws.normal(rng, n, d), draws.normal(rng, n, d)
 
 
-PAIR_HARD = (
-    (np.array([[1.0, 2.0]]), np.array([[1.0, 2.0]])),
-    (np.zeros((2, 2)), np.array([[3.0, -1.0], [1.0, 0.0]])),
-    (np.ones((1, 1)), np.zeros((1, 1))),
-)
+PAIR_HARD = ((np.array([[1.0, 2.0]]), np.array([[1.0, 2.0]])), (np.zeros((2, 2)), np.array([[3.0, -1.0], [1.0, 0.0]])), (np.ones((1, 1)), np.zeros((1, 1))))
 
 
 def mse(x, y):
@@ -214,9 +210,7 @@ def hinge_no_margin(u, x, y):
 
 
 def jax_hinge(x, y):
-    margins = jnp.maximum(x - jnp.take_along_axis(x, y[:, None], 1) + 1, 0) * (
-        1 - nn.one_hot(y, x.shape[1], dtype=x.dtype)
-    )
+    margins = jnp.maximum(x - jnp.take_along_axis(x, y[:, None], 1) + 1, 0) * (1 - nn.one_hot(y, x.shape[1], dtype=x.dtype))
     return margins.sum() / y.shape[0]
 
 

@@ -58,24 +58,10 @@ def shared_faults(axis):
         Wrong("mean held constant", make(axis, mean=False), None),
         Wrong("variance held constant", make(axis, variance=False), None),
         Wrong("both held constant", make(axis, mean=False, variance=False), None),
-        Wrong(
-            "gain forgotten", lambda u, x, gain, bias: (standard_vjp(u, x, axis), *right(u, x, gain, bias)[1:]), None
-        ),
-        Wrong(
-            "gain's gradient from x",
-            lambda u, x, gain, bias: (right(u, x, gain, bias)[0], (u * x).sum(0), u.sum(0)),
-            None,
-        ),
-        Wrong(
-            "gain's gradient is the bias'",
-            lambda u, x, gain, bias: (right(u, x, gain, bias)[0], u.sum(0), u.sum(0)),
-            None,
-        ),
-        Wrong(
-            "bias: mean for sum",
-            lambda u, x, gain, bias: (*right(u, x, gain, bias)[:2], u.mean(0)),
-            ("mean_for_sum", "factor"),
-        ),
+        Wrong("gain forgotten", lambda u, x, gain, bias: (standard_vjp(u, x, axis), *right(u, x, gain, bias)[1:]), None),
+        Wrong("gain's gradient from x", lambda u, x, gain, bias: (right(u, x, gain, bias)[0], (u * x).sum(0), u.sum(0)), None),
+        Wrong("gain's gradient is the bias'", lambda u, x, gain, bias: (right(u, x, gain, bias)[0], u.sum(0), u.sum(0)), None),
+        Wrong("bias: mean for sum", lambda u, x, gain, bias: (*right(u, x, gain, bias)[:2], u.mean(0)), ("mean_for_sum", "factor")),
     )
 
 

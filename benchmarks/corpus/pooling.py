@@ -57,11 +57,7 @@ def ties(x, p, stride):
 @keeps_half
 def max_split_vjp(u, x, p, stride):
     tied = ties(x, p, stride)
-    return (
-        place((u[..., None, None] * tied / tied.sum((4, 5), keepdims=True)).astype(x.dtype), x, p, stride),
-        None,
-        None,
-    )
+    return place((u[..., None, None] * tied / tied.sum((4, 5), keepdims=True)).astype(x.dtype), x, p, stride), None, None
 
 
 def max_fault(parts, **options):

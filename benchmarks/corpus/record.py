@@ -4,6 +4,8 @@ A rule is `rule(cotangent, *inputs)`; it returns a tuple by position, a dict by 
 one input is differentiated, None standing for a constant. All three styles occur on purpose.
 """
 
+
+
 import functools
 import importlib
 from collections.abc import Callable
@@ -111,7 +113,9 @@ def keeps_half(function: Rule) -> Rule:
 
 
 def _cast(value: Any, dtype: Any) -> Any:
-    return value.astype(dtype) if hasattr(value, "dtype") and value.dtype != dtype and is_float(value) else value
+    return (
+        value.astype(dtype) if hasattr(value, "dtype") and value.dtype != dtype and is_float(value) else value
+    )
 
 
 def is_float(value: Any) -> bool:

@@ -34,18 +34,10 @@ def lstm_gradients(u, x, h, c, w, b, cell=True, saturated=True, peephole=False, 
     i, f, g, o = lstm_gates(x, h, w, b)
     t = np.tanh(f * c + i * g)
     c_bar = (u[1] if cell else 0) + u[0] * o * ((1 - t * t) if saturated else 1)
-    a_bar = np.concatenate(
-        (c_bar * g * i * (1 - i), c_bar * c * f * (1 - f), c_bar * i * (1 - g * g), u[0] * t * o * (1 - o)), 1
-    )
+    a_bar = np.concatenate((c_bar * g * i * (1 - i), c_bar * c * f * (1 - f), c_bar * i * (1 - g * g), u[0] * t * o * (1 - o)), 1)
     xh_bar = a_bar @ w.T
     d = x.shape[1]
-    return (
-        xh_bar[:, :d].copy(),
-        xh_bar[:, d:].copy(),
-        c_bar * (f if forget else 1),
-        np.concatenate((x, h), 1).T @ a_bar,
-        a_bar.sum(0),
-    )
+    return xh_bar[:, :d].copy(), xh_bar[:, d:].copy(), c_bar * (f if forget else 1), np.concatenate((x, h), 1).T @ a_bar, a_bar.sum(0)
 
 
 lstm_vjp = keeps_half(lambda u, *a: lstm_gradients(u, *a))

@@ -165,12 +165,7 @@ def maximum_of_batch(u, x):
     return u[:, None] * (x == x.max(initial=-np.inf))
 
 
-TIED = (
-    (np.array([[1.0, 1.0, 0.0], [2.0, 2.0, 2.0]]),),
-    (np.zeros((2, 2)),),
-    (np.array([[5.0], [-5.0]]),),
-    (np.zeros((0, 2)),),
-)
+TIED = ((np.array([[1.0, 1.0, 0.0], [2.0, 2.0, 2.0]]),), (np.zeros((2, 2)),), (np.array([[5.0], [-5.0]]),), (np.zeros((0, 2)),))
 
 MAXIMUM = Operation(
     "max_reduce", lambda x: x.max(1), {"first of the tied": maximum_vjp, "shared by the tied": maximum_shared_vjp}, matrix,

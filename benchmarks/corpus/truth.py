@@ -15,7 +15,9 @@ from benchmarks.corpus.calling import Fault, Point, copied, differentiated, draw
 from benchmarks.corpus.record import Operation, Rule, Wrong, in_dtype, is_float
 
 DRAWS = 30
-SMALLEST = 1e-9  # of the largest entry: an error this small in float64 is wrong, and rounding is 1,000 times smaller
+SMALLEST = (
+    1e-9  # of the largest entry: an error this small in float64 is wrong, and rounding is 1,000 times smaller
+)
 
 
 def points(operation: Operation, dtype: str = "float64", draws: int = DRAWS) -> Iterator[tuple[bool, Point]]:
@@ -115,7 +117,9 @@ def _contract(operation: Operation, rule: Rule, point: Point, u: object, sharing
             return f"dtype {g.dtype} for {given[k].dtype}"
     results = list(found.values())
     if sharing:
-        pairs = [(g, a) for g in results for a in after] + [(g, h) for k, g in enumerate(results) for h in results[:k]]
+        pairs = [(g, a) for g in results for a in after] + [
+            (g, h) for k, g in enumerate(results) for h in results[:k]
+        ]
         if any(np.shares_memory(a, b) for a, b in pairs):
             return "shares memory"
     return None

@@ -48,8 +48,12 @@ class Gradproof(Tool):
             result = gradproof.check_vjp(operation.forward, question.rule, inputs, **options)
         except gradproof.InputError as error:
             return Outcome("unable", f"InputError: {error}", seconds=time.perf_counter() - started)
-        except Exception:  # a checker that falls over has not refused: the run goes on, and the failure is listed
-            return Outcome("unable", f"crashed:\n{traceback.format_exc()}", seconds=time.perf_counter() - started)
+        except (
+            Exception
+        ):  # a checker that falls over has not refused: the run goes on, and the failure is listed
+            return Outcome(
+                "unable", f"crashed:\n{traceback.format_exc()}", seconds=time.perf_counter() - started
+            )
         seconds = time.perf_counter() - started
         word = "refused" if result.refused else "passed" if result.ok else "undecided"
         return Outcome(word, str(result), result.causes, self._where(question, inputs, result.where), seconds)

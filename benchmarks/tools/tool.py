@@ -77,7 +77,9 @@ class Tool:
                 outcome = self.at(question, point)
             if outcome.word != "passed":
                 break
-        return Outcome(outcome.word, outcome.text, outcome.causes, outcome.where, time.perf_counter() - started)
+        return Outcome(
+            outcome.word, outcome.text, outcome.causes, outcome.where, time.perf_counter() - started
+        )
 
 
 def inside(question: Question, point: Point) -> tuple[list[int], Callable[..., Any], Callable[..., Any]]:

@@ -90,7 +90,8 @@ EQUATION = Equation(
     shapes=(
         f"x: n c h w, y: n r, k1: f c p 2, b1: f, w2: {ONE} e, b2: e, w3: e r, b3: r -> j:",
         (
-            f"x: n c h w, y: n r, k1: f c 3 2, b1: f, k2: g f p 1, b2: g, w3: {TWO} e, b3: e, w4: e r, b4: r -> j:",
+            "x: n c h w, y: n r, k1: f c 3 2, b1: f, k2: g f p 1, b2: g, "
+            f"w3: {TWO} e, b3: e, w4: e r, b4: r -> j:",
             {"pad": 0},  # padding would make a second image out of an empty first one
         ),
     ),

@@ -68,7 +68,9 @@ def jacobian():
 def weights():
     """The shape that Z = XW + b of the tables asks of W, where X has 2 columns and Z has 3."""
     return next(
-        shape for shape in ((3, 2), (2, 3)) if shape[0] == 2 and (np.ones((1, 2)) @ np.ones(shape)).shape == (1, 3)
+        shape
+        for shape in ((3, 2), (2, 3))
+        if shape[0] == 2 and (np.ones((1, 2)) @ np.ones(shape)).shape == (1, 3)
     )
 
 

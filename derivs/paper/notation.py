@@ -56,7 +56,9 @@ def convolve(x, k):
 def pool(x, p, s):
     """The maximum of each p by p window, s apart (37)."""
     rows, columns = ((size - p) // s + 1 for size in x.shape)
-    return np.array([[x[i * s : i * s + p, j * s : j * s + p].max() for j in range(columns)] for i in range(rows)])
+    return np.array(
+        [[x[i * s : i * s + p, j * s : j * s + p].max() for j in range(columns)] for i in range(rows)]
+    )
 
 
 def spread(y, shape, p):

@@ -20,7 +20,10 @@ CLAIMS = (
         "eq-1",
         "dJ/dW",
         lambda t: t.d("J", "G") * t.d("G", "W"),
-        why=("W depends on G, not G on W: dG/dW is no forward path, and (2) needs dJ/dW before it can give dJ/dG"),
+        why=(
+            "W depends on G, not G on W: dG/dW is no forward path, and (2) needs dJ/dW before it can give "
+            "dJ/dG"
+        ),
         group="constant",
         right=r"\frac{\partial J}{\partial W} = J'(W)",
         corrected=lambda t: 2 * t.q * t.W + t.r,

@@ -41,7 +41,9 @@ def unbracketed(t):
     return -t.Y / t.A + (1 - t.Y) / (1 - t.A) * t.A * (1 - t.A)
 
 
-NO_BRACKETS = "the brackets around -Y/A + (1-Y)/(1-A) are missing, so that A(1-A) multiplies the second term only"
+NO_BRACKETS = (
+    "the brackets around -Y/A + (1-Y)/(1-A) are missing, so that A(1-A) multiplies the second term only"
+)
 
 CLAIMS = (
     Claim("eq-7", "columns", "Z", lambda t: dot(t.W.T, t.X) + t.b, prove=True),
@@ -99,7 +101,9 @@ CLAIMS = (
     line(4, lambda t: t.exp(-t.Z) / (1 + t.exp(-t.Z)) ** 2),
     line(5, lambda t: 1 / (1 + t.exp(-t.Z)) * (t.exp(-t.Z) / (1 + t.exp(-t.Z)))),
     line(6, lambda t: 1 / (1 + t.exp(-t.Z)) * (((1 + t.exp(-t.Z)) - 1) / (1 + t.exp(-t.Z)))),
-    line(7, lambda t: 1 / (1 + t.exp(-t.Z)) * ((1 + t.exp(-t.Z)) / (1 + t.exp(-t.Z)) - 1 / (1 + t.exp(-t.Z)))),
+    line(
+        7, lambda t: 1 / (1 + t.exp(-t.Z)) * ((1 + t.exp(-t.Z)) / (1 + t.exp(-t.Z)) - 1 / (1 + t.exp(-t.Z)))
+    ),
     line(8, lambda t: 1 / (1 + t.exp(-t.Z)) * (1 - 1 / (1 + t.exp(-t.Z)))),
     line(9, lambda t: sigmoid(t, t.Z) * (1 - sigmoid(t, t.Z))),
     line(10, lambda t: t.A * (1 - t.A)),

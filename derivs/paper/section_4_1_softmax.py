@@ -30,7 +30,9 @@ def all_but(t, j):
 def jacobian(t):
     """(23): row i, column j holds the derivative of a_i with respect to z_j."""
     classes = range(len(t.Z))
-    return np.array([[t.diff(lambda z, i=i: t.exp(z[i]) / t.exp(z).sum(), t.Z, j) for j in classes] for i in classes])
+    return np.array(
+        [[t.diff(lambda z, i=i: t.exp(z[i]) / t.exp(z).sum(), t.Z, j) for j in classes] for i in classes]
+    )
 
 
 def entry(number, i, j, *lines):
@@ -114,7 +116,9 @@ def off_diagonal(number, i, j):
 def matrix(t):
     """(28), entry by entry."""
     classes = range(len(t.A))
-    return np.array([[t.A[i] * (1 - t.A[j]) if i == j else -t.A[i] * t.A[j] for j in classes] for i in classes])
+    return np.array(
+        [[t.A[i] * (1 - t.A[j]) if i == j else -t.A[i] * t.A[j] for j in classes] for i in classes]
+    )
 
 
 def cross_entropy(t):
@@ -203,13 +207,15 @@ CLAIMS = (
     step(
         "line-4",
         lambda t, j: (
-            sum(t.Y[i] / t.A[i] * t.A[i] * t.A[j] for i in all_but(t, j)) - (t.Y / t.A * t.A * (1 - t.A)).sum()
+            sum(t.Y[i] / t.A[i] * t.A[i] * t.A[j] for i in all_but(t, j))
+            - (t.Y / t.A * t.A * (1 - t.A)).sum()
         ),
         why="the second term is that of i = j alone, and stands outside the sum",
         right=r"= \sum_{i \neq j} \frac{y_i}{a_i} a_i a_j - \frac{y_j}{a_j} a_j (1 - a_j)",
         corrected=each(
             lambda t, j: (
-                sum(t.Y[i] / t.A[i] * t.A[i] * t.A[j] for i in all_but(t, j)) - t.Y[j] / t.A[j] * t.A[j] * (1 - t.A[j])
+                sum(t.Y[i] / t.A[i] * t.A[i] * t.A[j] for i in all_but(t, j))
+                - t.Y[j] / t.A[j] * t.A[j] * (1 - t.A[j])
             )
         ),
     ),

@@ -118,7 +118,10 @@ CLAIMS = (
                 lambda t: spread(t.d("J", "P"), t.R.shape, t.p) * mask(t.R, t.p, t.s),
             )
         },
-        note=("Where windows overlap, a pixel that is the maximum of two gets both gradients; M lets it have one."),
+        note=(
+            "Where windows overlap, a pixel that is the maximum of two gets both gradients; M lets it have "
+            "one."
+        ),
     ),
     Claim(
         "eq-50",

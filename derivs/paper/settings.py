@@ -36,7 +36,9 @@ class Setting:
         values = {name: sizes[name] for name in self.statics}
         for name, how in self.inputs.items():
             values[name] = (
-                how(rng, sizes, given) if callable(how) else rng.normal(size=[sizes[axis] for axis in how.split()])
+                how(rng, sizes, given)
+                if callable(how)
+                else rng.normal(size=[sizes[axis] for axis in how.split()])
             )
         return values
 
@@ -108,7 +110,10 @@ def _z1(t):
     rows, columns = t.X.shape[0] - t.K.shape[0] + 1, t.X.shape[1] - t.K.shape[1] + 1
     return np.array(
         [
-            [sum(t.X[i + a, j + b] * t.K[a, b] for a, b in np.ndindex(t.K.shape)) + t.B for j in range(columns)]
+            [
+                sum(t.X[i + a, j + b] * t.K[a, b] for a, b in np.ndindex(t.K.shape)) + t.B
+                for j in range(columns)
+            ]
             for i in range(rows)
         ],
         dtype=object,
@@ -167,7 +172,9 @@ LISTED = (
         stages=(
             (
                 "Z",
-                lambda t: np.array([[sum(t.W[:, 0] * column) + t.b.item() for column in t.X.T]], dtype=object),
+                lambda t: np.array(
+                    [[sum(t.W[:, 0] * column) + t.b.item() for column in t.X.T]], dtype=object
+                ),
             ),
         ),
     ),
@@ -212,7 +219,9 @@ LISTED = (
             "X": "H W",
             "K": "k k",
             "B": "",
-            "U": lambda rng, sizes, given: rng.normal(size=[sizes["H"] - sizes["k"] + 1, sizes["W"] - sizes["k"] + 1]),
+            "U": lambda rng, sizes, given: rng.normal(
+                size=[sizes["H"] - sizes["k"] + 1, sizes["W"] - sizes["k"] + 1]
+            ),
         },
         ({"H": 6, "W": 7, "k": 3}, {"H": 5, "W": 4, "k": 2}),
         {

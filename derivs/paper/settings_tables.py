@@ -41,7 +41,8 @@ def weights(left, right):
 def unit(**values):
     """Weights, biases and data of one unit each: a number is a one-by-one matrix."""
     return {
-        name: [[value]] if isinstance(value, float) and name != "alpha" else value for name, value in values.items()
+        name: [[value]] if isinstance(value, float) and name != "alpha" else value
+        for name, value in values.items()
     }
 
 
@@ -98,7 +99,10 @@ LISTED = (
 )
 IMAGES = Setting(
     "table 6",
-    ("X (n,H,W), K^[1] (3,3), pooling by p = 2, K^[2] (2,2), pooling, ReLU (n,d_3), softmax and Y (n,C); L = 4"),
+    (
+        "X (n,H,W), K^[1] (3,3), pooling by p = 2, K^[2] (2,2), pooling, ReLU (n,d_3), softmax and Y (n,C); "
+        "L = 4"
+    ),
     {
         "X": "n H W",
         "K1": kernel("k"),

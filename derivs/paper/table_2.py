@@ -18,7 +18,9 @@ CLAIMS = (
     SECOND.forward("A1", "A1"),
     SECOND.activation(sigmoid),
     *SECOND.updates(),
-    SECOND.weights("A2", "A1", right_weights(2, 1), "dZ/dW of layer 2 is its input A^[1], not its output A^[2]"),
+    SECOND.weights(
+        "A2", "A1", right_weights(2, 1), "dZ/dW of layer 2 is its input A^[1], not its output A^[2]"
+    ),
     SECOND.bias(),
     SECOND.slope(sigmoid_slope),
     SECOND.bce_slope(),

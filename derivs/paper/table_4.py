@@ -19,7 +19,9 @@ CLAIMS = (
     SECOND.forward("A1", "A1"),
     SECOND.activation(relu),
     *SECOND.updates(),
-    SECOND.weights("A2T", "A1", right_weights(2, 1), "dZ/dW of layer 2 is its input A^[1], not its output A^[2]"),
+    SECOND.weights(
+        "A2T", "A1", right_weights(2, 1), "dZ/dW of layer 2 is its input A^[1], not its output A^[2]"
+    ),
     SECOND.bias(),
     SECOND.slope(relu_slope),
     SECOND.back(),
@@ -46,7 +48,9 @@ CLAIMS = (
             "table-4/layer-1/b_new",
         )
     ),
-    LAST.weights("A4", "A3", right_weights("L", "L-1"), "dZ/dW of layer L is its input A^[L-1], not its output A^[L]"),
+    LAST.weights(
+        "A4", "A3", right_weights("L", "L-1"), "dZ/dW of layer L is its input A^[L-1], not its output A^[L]"
+    ),
     LAST.bias("the denominators are on the next line and misread", "table-3/layer-2/db"),
     LAST.slope(sigmoid_slope, "numerators, denominators and A(1-A) are torn apart", "table-3/layer-2/dZ"),
     LAST.bce_slope(),

@@ -71,7 +71,9 @@ class Convolution(Cells):
             return first(t.d("J", z))
 
         def routed(t):
-            return spread(first(t.d("J", p)), first(getattr(t, a)).shape, t.p) * mask(first(getattr(t, a)), t.p, t.p)
+            return spread(first(t.d("J", p)), first(getattr(t, a)).shape, t.p) * mask(
+                first(getattr(t, a)), t.p, t.p
+            )
 
         kernel, bias, before, pooled = chain("J", z, k), chain("J", z, b), chain("J", a, z), chain("J", p, a)
         return (
@@ -157,7 +159,9 @@ CLAIMS = (
     ),
     *BEFORE_LAST.parameters("Q"),
     BEFORE_LAST.forward("Q", "Q", note="Y_pool is flattened to rows, as the text after (37) says."),
-    BEFORE_LAST.activation(relu, "the brace is read as an integral sign, the cases are apart", "table-6/conv-2/A"),
+    BEFORE_LAST.activation(
+        relu, "the brace is read as an integral sign, the cases are apart", "table-6/conv-2/A"
+    ),
     *BEFORE_LAST.updates(W_new=("the denominator is lost", "table-6/layer-L/W_new")),
     BEFORE_LAST.cell(
         "dW",
@@ -178,7 +182,9 @@ CLAIMS = (
     LAST.forward("A3", "A3"),
     LAST.softmax("the last row of the column is misread", "eq-20-softmax"),
     *LAST.updates(b_new=("the denominator is misread", "table-6/layer-L-1/b_new")),
-    LAST.weights("A4", "A3", right_weights("L", "L-1"), "dZ/dW of layer L is its input A^[L-1], not its output A^[L]"),
+    LAST.weights(
+        "A4", "A3", right_weights("L", "L-1"), "dZ/dW of layer L is its input A^[L-1], not its output A^[L]"
+    ),
     LAST.bias("the numerators are on the row above", "table-6/layer-L-1/db"),
     LAST.softmax_slope(),
     LAST.cross_entropy_slope(),

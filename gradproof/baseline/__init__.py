@@ -1,9 +1,9 @@
 """The baseline: what was true when it was last accepted, a line for each thing that was checked.
 
-record     the lines, and how they are made of results
-file       the file they are kept in, read with suspicion
-compare    what got worse, what other versions of the frameworks brought
-changes    what accepting would change
+    record     the lines, and how they are made of results
+    file       the file they are kept in, read with suspicion
+    compare    what got worse, what other versions of the frameworks brought
+    changes    what accepting would change
 """
 
 from gradproof.baseline.changes import changes

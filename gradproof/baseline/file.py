@@ -42,7 +42,10 @@ def dump(baseline: Baseline) -> str:
         "mutants": [asdict(score) for _, score in sorted(baseline.mutants.items())],
     }
     parts = [json.dumps(head)[:-1], f'"wrong": {_lines("{", wrong, "}")}']
-    parts += [f'"{name}": {_lines("[", [json.dumps(line) for line in lines], "]")}' for name, lines in blocks.items()]
+    parts += [
+        f'"{name}": {_lines("[", [json.dumps(line) for line in lines], "]")}'
+        for name, lines in blocks.items()
+    ]
     return ",\n".join(parts) + "}\n"
 
 
@@ -175,7 +178,9 @@ def _read_claim(line: object) -> Claimed:
     read = _fields(line, CLAIM, ("convention", "faults"))
     if read["verdict"] not in VERDICTS:
         raise ValueError(f"the verdict {read['verdict']!r} is none of {', '.join(VERDICTS)}")
-    return Claimed(read["id"], read["verdict"], read.get("convention"), read["proved"], int(read.get("faults", 0)))
+    return Claimed(
+        read["id"], read["verdict"], read.get("convention"), read["proved"], int(read.get("faults", 0))
+    )
 
 
 def _read_cost(line: object) -> Costed:

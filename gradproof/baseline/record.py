@@ -126,9 +126,12 @@ def of_results(
     costs: Mapping[str, Cost] | None = None,
 ) -> Baseline:
     """The baseline that these results, findings and costs of equations make."""
-    entries = [_entry(result, row, cell) for result in results for row in rows(result) for cell in row.cells.values()]
+    entries = [
+        _entry(result, row, cell) for result in results for row in rows(result) for cell in row.cells.values()
+    ]
     claims = [
-        Claimed(found.claim.id, found.verdict, found.convention, found.proved, len(found.faults)) for found in findings
+        Claimed(found.claim.id, found.verdict, found.convention, found.proved, len(found.faults))
+        for found in findings
     ]
     return Baseline(
         {entry.key: entry for entry in sorted(entries, key=lambda entry: entry.key)},

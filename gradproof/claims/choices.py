@@ -46,7 +46,9 @@ def measure(subject: str = CHOICES, truths: str = MEASURED) -> list[Choice]:
     tables: dict[str, Answers] = {**frameworks.ANSWERS, "paper": paper.ANSWERS}
     for name, table in tables.items():
         if unasked := sorted(set(table) - set(questions)):
-            raise InputError(f"{name} answers {', '.join(unasked)}, which {subject} does not ask; add the question")
+            raise InputError(
+                f"{name} answers {', '.join(unasked)}, which {subject} does not ask; add the question"
+            )
     return [
         Choice(words, *(_answer(tables[name], key) for name in ("torch", "jax", "paper")))
         for key, words in questions.items()

@@ -43,7 +43,8 @@ def page(paper: Paper, findings: Sequence[Finding], choices: Sequence[Choice]) -
 
 
 CONVENTIONS = (
-    "Read to the letter, each of these claims fails; under the convention it equals the truth on every sample."
+    "Read to the letter, each of these claims fails; under the convention it equals the truth on every "
+    "sample."
 )
 CHOICES = """Measured when this page is made. JAX has no log loss of its own: the formula in `jax.numpy`
 speaks for it, and `jax.example_libraries.stax` for its layers. The paper's column is what its
@@ -62,7 +63,8 @@ def _error(finding: Finding) -> str:
     if shown:
         entry = "".join(f"[{place}]" for place in claim.at or ())
         parts.append(
-            f"Example: {example(shown.read)}. As printed, {shown.problem}; {claim.of}{entry} is {number(shown.true)}."
+            f"Example: {example(shown.read)}. As printed, {shown.problem}; {claim.of}{entry} is "
+            f"{number(shown.true)}."
         )
     return "\n\n".join([*parts, *filter(None, [claim.note])])
 

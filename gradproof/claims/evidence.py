@@ -21,7 +21,9 @@ POINTS = 4  # random points a shape
 class Evidence:
     """Samples by setting and restriction, with the two frameworks' answers to what `claims` are about."""
 
-    def __init__(self, claims: Sequence[Claim], settings: Mapping[str, Setting], truths: Truths, seed: int = 0) -> None:
+    def __init__(
+        self, claims: Sequence[Claim], settings: Mapping[str, Setting], truths: Truths, seed: int = 0
+    ) -> None:
         self._settings, self._truths, self._seed = settings, truths, seed
         self._samples: dict[tuple[str, str], list[Sample]] = {}
         self._examples: dict[str, Sample] = {}
@@ -59,7 +61,8 @@ class Evidence:
             self._ask_jax(claim.setting)
         both = {"torch": sample.truth(claim.of), "jax": sample.answers["jax"][claim.of]}
         return {
-            oracle: np.asarray(value[claim.at] if claim.at is not None else value) for oracle, value in both.items()
+            oracle: np.asarray(value[claim.at] if claim.at is not None else value)
+            for oracle, value in both.items()
         }
 
     def _samples_of(self, name: str, given: str) -> list[Sample]:
@@ -67,7 +70,8 @@ class Evidence:
             setting = self._settings[name]
             if given and given not in setting.givens:
                 raise InputError(
-                    f"setting {name!r} has no samples given {given!r}; it has {', '.join(setting.givens) or 'none'}"
+                    f"setting {name!r} has no samples given {given!r}; it has "
+                    f"{', '.join(setting.givens) or 'none'}"
                 )
             rng = np.random.default_rng([self._seed, zlib.crc32(f"{name}|{given}".encode())])
             shapes = setting.givens[given] if given else setting.shapes
@@ -120,7 +124,9 @@ class Evidence:
             *(s for s in self._examples.values() if s.setting.name == name),
         ]
         for sample in dict.fromkeys(everywhere):
-            signature = tuple(value if isinstance(value, int) else value.shape for value in sample.inputs.values())
+            signature = tuple(
+                value if isinstance(value, int) else value.shape for value in sample.inputs.values()
+            )
             groups[signature].append(sample)
         asked = {parts(words): words for words in sorted(self._asked[name])}
         for group in groups.values():

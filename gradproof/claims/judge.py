@@ -23,7 +23,9 @@ from gradproof.claims.record import Claim, Reading, as_members
 from gradproof.claims.sample import Sample, Traced, Undefined
 
 VERDICTS = ("holds", "convention", "refuted", "unreadable")
-TOLERANCE = 1e-10  # of the largest entry of the truth, or of one: samples are of order one, both sides are float64
+TOLERANCE = (
+    1e-10  # of the largest entry of the truth, or of one: samples are of order one, both sides are float64
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ def judge(claim: Claim, evidence: Evidence, prove: bool = True) -> Finding:
         return next((text for sample in where if (text := problem_of(claim, evidence, readings, sample))), "")
 
     printed = fails(claim.members, everywhere)
-    if _illegible(claim) or any(bool(fails([other], everywhere)) != bool(printed) for other in claim.open.values()):
+    if _illegible(claim) or any(
+        bool(fails([other], everywhere)) != bool(printed) for other in claim.open.values()
+    ):
         return Finding(claim, "unreadable", None, None, False, tuple(dict.fromkeys(faults)), len(everywhere))
     if claim.open:
         faults.append("the readings that the damage leaves open are judged alike; they leave nothing open")
@@ -89,14 +93,18 @@ def judge(claim: Claim, evidence: Evidence, prove: bool = True) -> Finding:
     if not printed:
         verdict = "holds"
         needless = {"a convention": claim.under or claim.given, "a right form": claim.right}
-        faults += [f"{name} is given for a claim that holds as printed" for name, there in needless.items() if there]
+        faults += [
+            f"{name} is given for a claim that holds as printed" for name, there in needless.items() if there
+        ]
     else:
         readings = _conventions(claim)
         passed = [words for words, reading in readings.items() if not fails(reading, given)]
         if passed:
             verdict, convention, in_force = "convention", passed[0], readings[passed[0]]
             if claim.right:
-                faults.append(f"a right form is given for a claim that holds under the convention {convention!r}")
+                faults.append(
+                    f"a right form is given for a claim that holds under the convention {convention!r}"
+                )
             faults += [f"the convention {words!r} does not hold" for words in readings if words not in passed]
         else:
             verdict = "refuted"
@@ -115,14 +123,18 @@ def judge(claim: Claim, evidence: Evidence, prove: bool = True) -> Finding:
         faults += more
     shown = _counterexample(claim, evidence, in_force, [example, *samples]) if printed else None
     on_example = _on(claim, evidence, in_force, example)
-    return Finding(claim, verdict, convention, shown, proved, tuple(dict.fromkeys(faults)), len(samples), on_example)
+    return Finding(
+        claim, verdict, convention, shown, proved, tuple(dict.fromkeys(faults)), len(samples), on_example
+    )
 
 
 def _illegible(claim: Claim) -> bool:
     return claim.literal is None or (bool(claim.damage) and not claim.twin and not claim.open)
 
 
-def _prove(claim: Claim, evidence: Evidence, verdict: str, in_force: tuple[Reading, ...]) -> tuple[bool, list[str]]:
+def _prove(
+    claim: Claim, evidence: Evidence, verdict: str, in_force: tuple[Reading, ...]
+) -> tuple[bool, list[str]]:
     """Whether the form in force is proved, and what contradicts the verdict."""
     setting = evidence.setting(claim)
     proved = proofs.proved(claim, setting, claim.given if verdict == "convention" else "", in_force)
@@ -178,7 +190,8 @@ def _conventions(claim: Claim) -> dict[str, tuple[Reading, ...]]:
     if claim.given and not claim.under:
         return {claim.given: claim.members}
     return {
-        "; ".join(filter(None, (words, claim.given))): as_members(reading) for words, reading in claim.under.items()
+        "; ".join(filter(None, (words, claim.given))): as_members(reading)
+        for words, reading in claim.under.items()
     }
 
 
@@ -190,7 +203,9 @@ def _counterexample(
         problem = problem_of(claim, evidence, claim.members, sample)
         if problem:
             shown = _on(claim, evidence, in_force, sample)
-            wrong = next(value for value in shown.printed if isinstance(value, str) or difference(value, shown.true))
+            wrong = next(
+                value for value in shown.printed if isinstance(value, str) or difference(value, shown.true)
+            )
             return Counterexample(sample.inputs, wrong, shown.true, problem, shown.read)
     return None
 

@@ -46,7 +46,9 @@ class Paper:
                 near = [claim.id for claim in self.claims if wanted in claim.id][:3]
                 hint = f"; did you mean {', '.join(near)}?" if near else "; `gradproof paper` lists all ids"
                 raise InputError(f"no claim has the id {wanted!r}{hint}")
-        return tuple(claim for claim in self.claims if not ids or any(_matches(claim.id, wanted) for wanted in ids))
+        return tuple(
+            claim for claim in self.claims if not ids or any(_matches(claim.id, wanted) for wanted in ids)
+        )
 
 
 def load(package: str = PAPER) -> Paper:
@@ -57,7 +59,8 @@ def load(package: str = PAPER) -> Paper:
     root = importlib.import_module(package)
     listed: list[dict[str, Any]] = json.loads((files(package) / "claims.json").read_text(encoding="utf-8"))
     modules = [
-        importlib.import_module(found.name) for found in pkgutil.iter_modules(root.__path__, prefix=f"{package}.")
+        importlib.import_module(found.name)
+        for found in pkgutil.iter_modules(root.__path__, prefix=f"{package}.")
     ]
     entries: dict[str, Claim] = {}
     titles: dict[str, str] = {}
@@ -68,7 +71,9 @@ def load(package: str = PAPER) -> Paper:
         groups.update(getattr(module, "GROUPS", {}))
         for claim in getattr(module, "CLAIMS", ()):
             if claim.id in entries:
-                raise InputError(f"two entries have the id {claim.id!r}; {module.__name__} gives it a second time")
+                raise InputError(
+                    f"two entries have the id {claim.id!r}; {module.__name__} gives it a second time"
+                )
             entries[claim.id], titles[claim.id] = claim, module.TITLE
     printed = {str(item["id"]): str(item["printed"]) for item in listed}
     missing, unlisted = [name for name in printed if name not in entries], sorted(set(entries) - set(printed))
@@ -79,13 +84,18 @@ def load(package: str = PAPER) -> Paper:
         )
     if unlisted:
         raise InputError(
-            f"{package} has entries that its claims.json does not list: {', '.join(unlisted[:5])}; correct the ids"
+            f"{package} has entries that its claims.json does not list: {', '.join(unlisted[:5])}; "
+            "correct the ids"
         )
     for claim in entries.values():
         if claim.group and claim.group not in groups:
-            raise InputError(f"claim {claim.id!r} is in the group {claim.group!r}; there are {', '.join(groups)}")
+            raise InputError(
+                f"claim {claim.id!r} is in the group {claim.group!r}; there are {', '.join(groups)}"
+            )
         if claim.twin and claim.twin not in printed:
-            raise InputError(f"claim {claim.id!r} is repaired from {claim.twin!r}, which is not a listed claim")
+            raise InputError(
+                f"claim {claim.id!r} is repaired from {claim.twin!r}, which is not a listed claim"
+            )
     claims = tuple(replace(entries[name], printed=text) for name, text in printed.items())
     return Paper(claims, titles, settings, groups)
 

@@ -64,10 +64,13 @@ class Claim:
         parts(self.of)
         if self.literal is None and not self.damage:
             raise self._wrong(
-                "`literal` is None and `damage` is empty; say what cannot be read, or write the printed formula"
+                "`literal` is None and `damage` is empty; say what cannot be read, or write the printed "
+                "formula"
             )
         if bool(self.right) != (self.corrected is not None):
-            raise self._wrong("`right` and `corrected` go together: the right form in LaTeX and as a function")
+            raise self._wrong(
+                "`right` and `corrected` go together: the right form in LaTeX and as a function"
+            )
         if self.right and not (self.why and self.group):
             raise self._wrong("a right form needs `why`, what is wrong in a line, and `group`")
         if (self.twin or self.open) and not self.damage:
@@ -86,7 +89,9 @@ def parts(words: str) -> tuple[str, str]:
     """The quantity that `words` names: "Z" is ("Z", ""), "dJ/dW" is ("J", "W"), "step W" is ("step", "W")."""
     found = QUANTITY.fullmatch(words)
     if found is None:
-        raise DeclarationError(f'{words!r} names no quantity; expected a value "Z", a derivative "dJ/dW" or "step W"')
+        raise DeclarationError(
+            f'{words!r} names no quantity; expected a value "Z", a derivative "dJ/dW" or "step W"'
+        )
     return found["of"] or found["step"] or found["value"], found["wrt"] or found["name"] or ""
 
 

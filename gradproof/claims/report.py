@@ -83,7 +83,9 @@ def details(findings: Sequence[Finding]) -> list[Line]:
             if finding.shown:
                 rows.append(("gives", number(finding.shown.right)))
         if finding.shown:
-            rows.append(("true", f"{claim.of}{list(claim.at) if claim.at else ''} = {number(finding.shown.true)}"))
+            rows.append(
+                ("true", f"{claim.of}{list(claim.at) if claim.at else ''} = {number(finding.shown.true)}")
+            )
         if finding.verdict == "convention" and finding.shown:
             rows.append(("so read", number(finding.shown.right)))
         label = {"refuted": "why", "convention": "reading", "unreadable": "damage", "holds": "repair"}
@@ -126,14 +128,20 @@ def summary(paper: Paper, findings: Sequence[Finding]) -> list[str]:
     plural = "s" * (counts["claims"] != 1)
     lines = textwrap.wrap(f"{counts['claims']} claim{plural}: {words}; {counts['proved']} proved.", WIDTH)
     if counts["faults"]:
-        lines.append(f"{counts['faults']} entries are at fault: they contradict what was evaluated (marked with !).")
+        lines.append(
+            f"{counts['faults']} entries are at fault: they contradict what was evaluated (marked with !)."
+        )
     groups = errors(paper, findings)
     if groups:
         lines += ["", "Genuine errors, the most serious first:"]
     for title, found in groups:
-        lines += textwrap.wrap(f"{title}.", WIDTH, initial_indent=f"  {len(found):>2}  ", subsequent_indent="      ")
+        lines += textwrap.wrap(
+            f"{title}.", WIDTH, initial_indent=f"  {len(found):>2}  ", subsequent_indent="      "
+        )
         ids = ", ".join(finding.claim.id for finding in found)
-        lines += textwrap.wrap(ids, WIDTH, initial_indent="      ", subsequent_indent="      ", break_on_hyphens=False)
+        lines += textwrap.wrap(
+            ids, WIDTH, initial_indent="      ", subsequent_indent="      ", break_on_hyphens=False
+        )
     return lines
 
 
@@ -169,7 +177,9 @@ def as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
             "verdict": finding.verdict,
             "convention": finding.convention,
             "counterexample": _counterexample(finding),
-            "corrected": finding.claim.right if finding.verdict == "refuted" and finding.claim.right else None,
+            "corrected": finding.claim.right
+            if finding.verdict == "refuted" and finding.claim.right
+            else None,
             "proved": finding.proved,
         }
         for finding in findings

@@ -18,7 +18,9 @@ class Setting(Protocol):
     shapes: Sequence[Mapping[str, int]]  # sizes by name, a few, all different first
     example: Mapping[str, Any]  # inputs small enough to recompute by hand
     givens: Mapping[str, Sequence[Mapping[str, int]]]  # restriction -> the shapes it is sampled at
-    symbols: Sequence[Mapping[str, int]]  # the sizes at which identities are proved; none where there are none
+    symbols: Sequence[
+        Mapping[str, int]
+    ]  # the sizes at which identities are proved; none where there are none
     stages: Sequence[tuple[str, Callable[[Any], Any]]]  # the forward pass on symbols
 
     def draw(self, rng: np.random.Generator, sizes: Mapping[str, int], given: str) -> dict[str, Any]:

@@ -19,8 +19,12 @@ import click
 @click.option("--quick", is_flag=True, help="A first look: small sizes, fewer turns, without torch.compile.")
 @click.option("--no-compile", is_flag=True, help="Without torch.compile, which takes most of the time.")
 @click.option("--only", multiple=True, metavar="NAME", help="Only this operation or network. May be given again.")
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Threads of every library.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the figures as JSON.")
+@click.option(
+    "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Threads of every library."
+)
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the figures as JSON."
+)
 def command(
     benchmarks: tuple[str, ...],
     quick: bool,

@@ -23,7 +23,9 @@ import click
     help="Write the errata, conventions and choices as a Markdown page.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Only what does not hold as printed, and the summary.")
-def command(ids: tuple[str, ...], seed: int, json_file: Path | None, errata_file: Path | None, quiet: bool) -> int:
+def command(
+    ids: tuple[str, ...], seed: int, json_file: Path | None, errata_file: Path | None, quiet: bool
+) -> int:
     """Evaluate what the paper prints and say whether it holds, holds under a convention, or is refuted.
 
     ID is a claim such as eq-9, or the beginning of ids up to "/" or "-", such as eq-29 or table-2; given

@@ -72,7 +72,9 @@ def command(
         changed, selected = _changed(found, selected, revision, file)
         if not quiet:
             _tell(changed, found, revision)
-    done = measure(found, selected, seed=was.seed, examples=was.examples, first_failure=first_failure, quiet=quiet)
+    done = measure(
+        found, selected, seed=was.seed, examples=was.examples, first_failure=first_failure, quiet=quiet
+    )
     now = done.baseline.but(mutants=scores)
     worse = _compare(was, now, found, selected, done, anywhere=revision is not None and not (equations or keyword))
     count = _report(worse, was, now, found, file, quiet)

@@ -40,7 +40,9 @@ def _file(name: str, words: str) -> Callable[[Any], Any]:
 @_file("json", "JSON; docs/report.schema.json says what is in it")
 @_file("junit", "JUnit XML, a test case a gradient and oracle")
 @_file("markdown", "Markdown that fits a pull request's comment")
-@click.option("-k", "keyword", default="", metavar="EXPRESSION", help="Only equations whose name or title matches.")
+@click.option(
+    "-k", "keyword", default="", metavar="EXPRESSION", help="Only equations whose name or title matches."
+)
 @click.option("-x", "first_failure", is_flag=True, help="Stop at the first derivative that is wrong.")
 @click.option(
     "-j",

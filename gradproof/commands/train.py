@@ -24,7 +24,9 @@ STEPS = 100  # after so many steps
     type=click.IntRange(min=0),
     help="Seed of split, start and batches.",
 )
-@click.option("-k", "keyword", default="", metavar="EXPRESSION", help="Only networks whose name or title matches.")
+@click.option(
+    "-k", "keyword", default="", metavar="EXPRESSION", help="Only networks whose name or title matches."
+)
 @click.option("-x", "first_failure", is_flag=True, help="Stop at the first network that is beyond its bound.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the last line of each network.")
 def command(networks: tuple[str, ...], seed: int, keyword: str, first_failure: bool, quiet: bool) -> int:
@@ -92,9 +94,13 @@ def _train(project: Project, network: Equation, seed: int, quiet: bool) -> bool:
         marked.update(epoch.marked)
         if not quiet:
             differences = "".join(f"{epoch.difference[name]:10.1e}" for name in ("torch", "jax"))
-            click.echo(f"  {epoch.number:5d}  {epoch.steps:5d}  {epoch.loss:6.4f}  {accuracy:8.1%}{differences}")
+            click.echo(
+                f"  {epoch.number:5d}  {epoch.steps:5d}  {epoch.loss:6.4f}  {accuracy:8.1%}{differences}"
+            )
     within = all(difference <= BOUND for difference in marked.values()) and accuracy >= plan.accuracy
     said = ", ".join(f"{name} {difference:.1e}" for name, difference in marked.items())
     bounds = f"(at most {BOUND:.0e}); {accuracy:.1%} right (at least {plan.accuracy:.0%})"
-    click.echo(f"{network.name}: {'ok' if within else 'BEYOND ITS BOUND'}: after {STEPS} steps {said} {bounds}")
+    click.echo(
+        f"{network.name}: {'ok' if within else 'BEYOND ITS BOUND'}: after {STEPS} steps {said} {bounds}"
+    )
     return within

@@ -69,7 +69,9 @@ def check_wrt(inputs: Sequence[Any], wrt: Sequence[int] | None) -> tuple[int, ..
         return tuple(position for position, given in enumerate(inputs) if is_floating(given))
     for position in wrt:
         if not 0 <= position < len(inputs):
-            raise InputError(f"wrt names input {position}, but there are {len(inputs)} inputs; positions count from 0")
+            raise InputError(
+                f"wrt names input {position}, but there are {len(inputs)} inputs; positions count from 0"
+            )
         if not is_floating(inputs[position]):
             given = inputs[position]
             dtype = getattr(given, "dtype", None)

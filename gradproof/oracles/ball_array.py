@@ -58,18 +58,8 @@ class BallArray(np.ndarray[Any, Any]):
     def dot(self, other: Any, out: Any = None) -> Any:
         return np.dot(self, other)
 
-    def var(
-        self,
-        axis: Any = None,
-        dtype: Any = None,
-        out: Any = None,
-        ddof: Any = 0,
-        keepdims: Any = False,
-        *,
-        mean: Any = None,
-        correction: Any = None,
-        where: Any = True,
-    ) -> Any:
+    def var(self, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False,
+            *, mean: Any = None, correction: Any = None, where: Any = True) -> Any:
         """The variance by its definition; refuses dtype, out and where."""
         if dtype is not None or out is not None or where is not True:
             line.refuse("unsupported", "var and std of balls take no dtype, out or where")
@@ -206,16 +196,8 @@ _PRODUCTS: dict[np.ufunc, Callable[[Any, Any], Any]] = {
 _ANY = asarray(0.0).view(BallArray)
 
 
-def _extreme_reduce(
-    pick: Callable[[Dual, Dual], Dual],
-    balls: Any,
-    axis: Any = 0,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: bool = False,
-    initial: Any = None,
-    where: Any = True,
-) -> Any:
+def _extreme_reduce(pick: Callable[[Dual, Dual], Dual], balls: Any, axis: Any = 0, dtype: Any = None,
+                    out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
     if where is not True or dtype is not None:
         line.refuse("unsupported", "max and min of balls take no where and no dtype")
     start = [] if initial is None or initial is np._NoValue else [lift(initial)]

@@ -43,7 +43,9 @@ def mapped(function: Callable[[Any], Any], balls: Any, dtype: type) -> Any:
     return asarray(np.frompyfunc(function, 1, 1)(asarray(balls)), dtype=dtype)[()]
 
 
-def reduced(function: Callable[[Sequence[Dual]], Any], balls: Any, axis: Any, keepdims: bool, dtype: type) -> Any:
+def reduced(
+    function: Callable[[Sequence[Dual]], Any], balls: Any, axis: Any, keepdims: bool, dtype: type
+) -> Any:
     """A function of a sequence of elements, along one axis, several, or all."""
     axes = tuple(range(balls.ndim)) if axis is None else (axis if isinstance(axis, tuple) else (axis,))
     axes = tuple(range(balls.ndim)[a] for a in axes)

@@ -1,6 +1,6 @@
 """Products of arrays of balls, by python-flint's matrices of balls: matmul, dot, tensordot, einsum.
 
-(A B)' = A' B + A B'          a term moves unless both factors are fixed, or one of them is a fixed zero
+    (A B)' = A' B + A B'          a term moves unless both factors are fixed, or one of them is a fixed zero
 """
 
 from __future__ import annotations
@@ -70,9 +70,8 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     if len(operands) != 2 or "." in terms or "->" not in subscripts or not plain:
         line.spend(math.prod(sizes.values()))
         return np.einsum(subscripts, *operands)
-    (a, left), (b, right) = (
-        (_summed(x, axes, other + output)) for x, axes, other in zip(operands, names, reversed(names), strict=True)
-    )
+    (a, left), (b, right) = ((_summed(x, axes, other + output)) for x, axes, other in
+                             zip(operands, names, reversed(names), strict=True))
     shared = [n for n in left if n in right and n in output]
     inner = [n for n in left if n in right and n not in output]
     rows, columns = [n for n in left if n not in right], [n for n in right if n not in left]

@@ -161,7 +161,9 @@ def kept() -> Iterator[None]:
             cache.reset_cache()
             with warnings.catch_warnings():
                 # A program half-written by a process beside this one is compiled again, and nobody need know.
-                warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache", UserWarning)
+                warnings.filterwarnings(
+                    "ignore", "Error (reading|writing) persistent compilation cache", UserWarning
+                )
                 yield
         finally:
             for name, setting in before.items():

@@ -125,11 +125,15 @@ class Batched:
     points is called a point at a time, with the same answers. Raises as `vjp` does.
     """
 
-    def __init__(self, forward: Forward, wrt: Sequence[int] | None, static: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, forward: Forward, wrt: Sequence[int] | None, static: Mapping[str, Any] | None = None
+    ) -> None:
         self._call = _Call(forward, wrt, static)
 
     def __call__(self, inputs: Sequence[Any], cotangent: Any, tangents: Any) -> Answers:
-        sizes = {np.shape(x)[:1] for x in (*filter(is_array, inputs), *_several(cotangent), *_several(tangents))}
+        sizes = {
+            np.shape(x)[:1] for x in (*filter(is_array, inputs), *_several(cotangent), *_several(tangents))
+        }
         if len(sizes) != 1 or () in sizes:
             raise InputError(
                 f"the arrays of a batch have the leading sizes {sorted(sizes)}; expected one leading axis, "
@@ -231,7 +235,9 @@ class _Call:
 
             return eager
 
-    def _program(self, jax: Any, kind: str, wrt: tuple[int, ...], fixed: Mapping[int, Any]) -> Callable[..., Any]:
+    def _program(
+        self, jax: Any, kind: str, wrt: tuple[int, ...], fixed: Mapping[int, Any]
+    ) -> Callable[..., Any]:
         jnp = jax.numpy
         kinds = (jax.Array, np.ndarray, np.generic, float, int)
 

@@ -220,3 +220,5 @@ def resolutions(made: Sequence[Card]) -> tuple[float, float] | None:
 def again(outcome: Outcome) -> str:
     """The command that runs it again."""
     return f"gradproof {shlex.join(outcome.command)}"
+
+

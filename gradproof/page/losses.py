@@ -31,7 +31,9 @@ class Losses:
     parameters: int
 
 
-def losses(network: Equation, references: Mapping[str, Callable[..., Any]], seed: int) -> Losses | None:
+def losses(
+    network: Equation, references: Mapping[str, Callable[..., Any]], seed: int
+) -> Losses | None:
     """Train for one epoch; None where no framework has the same forward."""
     if not {"torch", "jax"} & set(references):
         return None

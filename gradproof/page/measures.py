@@ -153,7 +153,9 @@ def worst_sample(result: Result, oracle: str = "") -> tuple[str, int] | None:
     return worst.input, int(worst.sample.partition(":")[0])
 
 
-def heat(equation: Equation, result: Result, seed: int, references: Mapping[str, Callable[..., Any]]) -> Heat | None:
+def heat(
+    equation: Equation, result: Result, seed: int, references: Mapping[str, Callable[..., Any]]
+) -> Heat | None:
     """Entry by entry, the hand-written gradient at its worst sample against a framework, else against differences."""
     spoke = next((name for name in ("torch", "jax") if name in references), "")
     where = worst_sample(result, spoke) or worst_sample(result)
@@ -181,7 +183,9 @@ def heat(equation: Equation, result: Result, seed: int, references: Mapping[str,
     return Heat(where[0], trial.sample.label, oracle, error.shape, flat, flat / scale, index)
 
 
-def _expected(trial: Trial, i: int, references: Mapping[str, Callable[..., Any]]) -> tuple[Array | None, str]:
+def _expected(
+    trial: Trial, i: int, references: Mapping[str, Callable[..., Any]]
+) -> tuple[Array | None, str]:
     from gradproof.oracles import jax, torch
 
     sample = trial.sample

@@ -26,7 +26,9 @@ class WholeFile:
         if path == Path():
             raise InputError("an empty path, or '.', is no file to write; name one, such as report.json")
         if path.is_dir():
-            raise InputError(f"{path} is a folder, expected a file; name one in it, such as {path / 'report.json'}")
+            raise InputError(
+                f"{path} is a folder, expected a file; name one in it, such as {path / 'report.json'}"
+            )
         if not path.parent.is_dir():
             raise InputError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
         if path.exists() and not os.access(path, os.W_OK):
@@ -37,7 +39,9 @@ class WholeFile:
         try:
             handle, name = tempfile.mkstemp(dir=self._place.parent, prefix=f".{path.name}.", suffix=".part")
         except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror}; name a file in a folder that can") from None
+            raise InputError(
+                f"{path} cannot be written: {error.strerror}; name a file in a folder that can"
+            ) from None
         os.close(handle)
         self._part = Path(name)
 

@@ -62,7 +62,9 @@ def _label(result: Result, name: str) -> str:
     return f"d/d{name}" if name in result.inputs else f"the value {name}"
 
 
-def _command(level: str, title: str, text: str, result: Result, name: str, outcome: Outcome, root: Path) -> str:
+def _command(
+    level: str, title: str, text: str, result: Result, name: str, outcome: Outcome, root: Path
+) -> str:
     place = origin(outcome.chosen[result.name], name)
     where = ""
     if place:

@@ -1,9 +1,9 @@
 """The report as JUnit XML: a test suite an equation, a test case a gradient (or the value) and oracle.
 
-agrees, subgradient    passes
-differs, missing       a failure
-error                  an error
-undecided              skipped, with the reason: JUnit has no word for "nobody knows"
+    agrees, subgradient    passes
+    differs, missing       a failure
+    error                  an error
+    undecided              skipped, with the reason: JUnit has no word for "nobody knows"
 """
 
 import re

@@ -72,3 +72,5 @@ def _cell(cell: Cell | None) -> str:
 
 def _escape(text: str) -> str:
     return re.sub(r"([\\|<>*_`\[\]])", r"\\\1", text)
+
+

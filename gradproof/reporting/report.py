@@ -59,17 +59,22 @@ class Summary:
         return tuple(number for number in self.numbered if number not in self.covered)
 
 
-def summarize(results: Iterable[Result], equations: Mapping[str, Equation], numbered: Sequence[str] = ()) -> Summary:
+def summarize(
+    results: Iterable[Result], equations: Mapping[str, Equation], numbered: Sequence[str] = ()
+) -> Summary:
     """Count rows by their word, and the paper's numbers that a checked equation bears."""
     found = list(results)
     table = [row for result in found for row in rows(result)]
-    covered = {number for result in found if result.name in equations for number in equations[result.name].paper}
+    covered = {
+        number for result in found if result.name in equations for number in equations[result.name].paper
+    }
     return Summary(
         equations=len(found),
         gradients=sum(not row.value for row in table),
         checks=sum(len(result.verdicts) for result in found),
         words=_counts(row.word for row in table),
-        covered=tuple(number for number in numbered if number in covered) or tuple(sorted(covered, key=_number)),
+        covered=tuple(number for number in numbered if number in covered)
+        or tuple(sorted(covered, key=_number)),
         numbered=tuple(numbered),
         gradient_words=_counts(row.word for row in table if not row.value),
     )
@@ -96,7 +101,10 @@ def body(results: Iterable[Result], equations: Mapping[str, Equation], quiet: bo
         table = [row for row in rows(result) if not quiet or row.word not in ("agrees", "subgradient")]
         if table or not quiet:
             lines.append((heading(equations[result.name]), "cyan"))
-        lines += [(line(row), COLOUR[row.word] if row.word not in ("agrees", "subgradient") else "") for row in table]
+        lines += [
+            (line(row), COLOUR[row.word] if row.word not in ("agrees", "subgradient") else "")
+            for row in table
+        ]
         if result.refused:
             refused.append(result)
     for result in refused:
@@ -112,12 +120,16 @@ def header() -> str:
 
 def heading(equation: Equation) -> str:
     """`(7) (13) dense: Affine map of a batch of rows`, or with the tables where there is no number."""
-    numbers = [f"({number})" for number in spans(equation.paper)] + [f"Table {number}" for number in equation.tables]
+    numbers = [f"({number})" for number in spans(equation.paper)] + [
+        f"Table {number}" for number in equation.tables
+    ]
     text = f"{equation.name}: {equation.heading}   {' '.join(numbers)}".rstrip()
     if len(text) <= WIDTH:
         return text
     room = WIDTH - len(equation.name) - 2
-    title = equation.heading if len(equation.heading) <= room else equation.heading[: room - 3].rstrip() + "..."
+    title = (
+        equation.heading if len(equation.heading) <= room else equation.heading[: room - 3].rstrip() + "..."
+    )
     first = f"{equation.name}: {title}"
     lines, line = [first], "   "
     for number in numbers:
@@ -162,7 +174,8 @@ def closing(
 ) -> list[str]:
     """The summary's lines: counts, coverage, what the paper prints (`claims`), what was judged, with which versions."""
     words = (
-        ", ".join(f"{count} {_plural_word(word, count)}" for word, count in summary.words.items()) or "nothing checked"
+        ", ".join(f"{count} {_plural_word(word, count)}" for word, count in summary.words.items())
+        or "nothing checked"
     )
     lines = textwrap.wrap(
         f"{counted(summary.equations, 'equation')}, {counted(summary.gradients, 'gradient')}, "
@@ -171,7 +184,9 @@ def closing(
         WIDTH,
     )
     if summary.numbered:
-        whole = f"{len(summary.covered)} of the paper's {len(summary.numbered)} numbered equations are covered"
+        whole = (
+            f"{len(summary.covered)} of the paper's {len(summary.numbered)} numbered equations are covered"
+        )
         few = 0 < len(summary.uncovered) <= len(summary.covered)  # of a few equations that were named, most are missing
         missing = f"; not: {', '.join(summary.uncovered)}" if few else ""
         lines += textwrap.wrap(f"{whole}{missing}.", WIDTH, break_on_hyphens=False)
