@@ -60,7 +60,8 @@ def as_vjp(
         got = push(random)
         if not _linear(push, random, total, got):
             # perhaps only several tangents at once are not what they are one by one
-            gradients, total = _pulled(push, cotangents, random, len(inputs), None)
+            batched.update(dict.fromkeys(batched, False))
+            gradients, total = _pulled(push, cotangents, random, len(inputs), batched)
             got = push(random)
             if not _linear(push, random, total, got):
                 raise Fault(
@@ -77,9 +78,9 @@ def as_vjp(
 
 
 def _pulled(
-    push: _Push, cotangents: Sequence[Any], random: Sequence[Array], count: int, batched: dict[Any, bool] | None
+    push: _Push, cotangents: Sequence[Any], random: Sequence[Array], count: int, batched: dict[Any, bool]
 ) -> tuple[list[Any], list[Array]]:
-    """The gradients by input, and what the columns say of a random tangent; batched: None for one column at a time."""
+    """The gradients by input, and what the columns say of a random tangent; batched: as in `columns`."""
     weights = [np.asarray(u, np.float64).reshape(-1) for u in cotangents]
     total = [np.zeros(y.size) for y in push.values]
     gradients: list[Any] = [None] * count
@@ -124,7 +125,7 @@ class _Push:
         return [np.array(g) for g in got]
 
     def columns(
-        self, k: int, like: Sequence[Array], batched: dict[Any, bool] | None
+        self, k: int, like: Sequence[Array], batched: dict[Any, bool]
     ) -> Iterator[tuple[int, list[Array]]]:
         """The Jacobian's columns by differentiated input k, (start, by output (columns, entries)), some at a time.
 
@@ -133,9 +134,9 @@ class _Push:
         size, form = like[k].size, (k, *((z.shape, z.dtype) for z in like), *(y.shape for y in self.values))
         entries = sum(z.size for z in like) + sum(y.size for y in self.values)
         most, start = min(size, MANY // max(entries, 1)), 0
-        if batched is not None and most >= LEAST and form not in batched:
+        if most >= LEAST and form not in batched:
             self._column(k, like, 0)  # what one tangent alone raises is not to be lost among what many do
-        while batched is not None and most >= LEAST and batched.get(form, True) and start < size:
+        while most >= LEAST and batched.get(form, True) and start < size:
             block = self._block(k, like, start, min(start + most, size))
             batched[form] = block is not None
             if block is not None:
