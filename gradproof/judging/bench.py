@@ -11,7 +11,7 @@ from gradproof.calling.subject import Array, Subject
 from gradproof.judging.slope import Slope, directions, slope
 from gradproof.judging.tolerance import ROUNDINGS, SCALE_ROUNDINGS, eps, name_of
 from gradproof.judging.trial import Trial, try_trial
-from gradproof.oracles.autodiff import Answer, Autodiff
+from gradproof.oracles.autodiff import Autodiff
 from gradproof.sampling.sample import is_float, unit
 from gradproof.verdict import Verdict
 
@@ -67,24 +67,12 @@ class Settings:
 
 
 @dataclass
-class Truth:
-    """What one framework says at a point: the answer, how far it moves, how far it is off in the rule's dtype."""
-
-    answer: Answer
-    movement: dict[int, Array]
-    value_movement: tuple[Array, ...]
-    deviation: dict[int, Array]
-    confirmed: bool
-
-
-@dataclass
 class Bench:
     """The judge's table: shared by the parts that judge, written by each."""
 
     subject: Subject
     settings: Settings
     autodiff: dict[str, Autodiff] = field(default_factory=dict)
-    truths: dict[int, dict[str, Truth]] = field(default_factory=dict)
     scales: dict[str, float] = field(default_factory=dict)
     reach: dict[str, float] = field(default_factory=dict)
     learned: dict[str, int] = field(default_factory=dict)
@@ -104,10 +92,6 @@ class Bench:
         name, label = trial.sample.names[i], trial.sample.label
         self.verdicts.append(Verdict(name, oracle, check, label, word, f.error, f.bound, f.resolution, f.ulps, note))
 
-    def truth(self, trial: Trial) -> dict[str, Truth]:
-        """What the frameworks said about a trial, by name."""
-        return self.truths.get(id(trial), {})
-
     def failed(self, trial: Trial, i: int) -> bool:
         """Whether something was refused at this trial for this input."""
         return any(f.trial is trial and f.position in (i, None) for f in self.failures)
@@ -123,7 +107,7 @@ class Bench:
         for k, y in enumerate(trial.work.values):
             if y.size and is_float(y):
                 self.grow(f"output {k}", median(np.abs(y)))
-        truths = self.truth(trial)
+        truths = trial.truths
         for k, i in enumerate(trial.sample.wrt):
             name = trial.sample.names[i]
             for truth in truths.values():

@@ -7,11 +7,11 @@ import numpy as np
 from gradproof.calling.subject import Array, Gradients
 from gradproof.judging import around, kinks, proof
 from gradproof.judging.along import grain
-from gradproof.judging.bench import REGULAR, Bench, Failure, Figures, Truth, median, typical
+from gradproof.judging.bench import REGULAR, Bench, Failure, Figures, median, typical
 from gradproof.judging.roughness import roughness
 from gradproof.judging.slope import directions, one_triangle, slope
 from gradproof.judging.tolerance import allowed, eps, largest
-from gradproof.judging.trial import Trial
+from gradproof.judging.trial import Trial, Truth
 from gradproof.sampling.sample import is_float
 
 # two gradients this close, relatively, may both be right where neither differences nor balls can tell them apart

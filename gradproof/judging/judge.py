@@ -132,7 +132,7 @@ def _breaches(bench: Bench, trial: Trial, breaches: list[Breach]) -> None:
 
 def _values(bench: Bench, trial: Trial) -> None:
     """The forward value against each framework's."""
-    for framework, truth in bench.truth(trial).items():
+    for framework, truth in trial.truths.items():
         for k, (mine, theirs) in enumerate(zip(trial.work.values, truth.answer.values, strict=True)):
             scale = max(float(np.max(np.abs(theirs), initial=0.0)), bench.stretched(trial, f"output {k}"), 1e-300)
             bound = allowed(np.asarray(theirs, np.float64), truth.value_movement[k], scale, mine.dtype)
@@ -163,7 +163,7 @@ def _gradient(bench: Bench, trial: Trial, i: int, gradients: Gradients) -> None:
     if not np.isfinite(got).all():
         nonfinite.judge(bench, trial, i, got)
         return
-    truths = bench.truth(trial)
+    truths = trial.truths
     words = [entrywise.judge(bench, trial, i, got, f, truth, gradients) for f, truth in truths.items()]
     if "differs" in words:
         return

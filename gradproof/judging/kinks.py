@@ -20,7 +20,7 @@ COMPOSED = "choice: it follows from valid choices inside, but is no Clarke subgr
 
 def equals(bench: Bench, trial: Trial, i: int, g: Array, framework: str) -> bool:
     """Whether a gradient is the framework's own at this point."""
-    truth = bench.truth(trial).get(framework)
+    truth = trial.truths.get(framework)
     if truth is None:
         return False
     theirs = np.asarray(truth.answer.gradients[trial.sample.wrt.index(i)], np.float64)
@@ -31,7 +31,7 @@ def equals(bench: Bench, trial: Trial, i: int, g: Array, framework: str) -> bool
 
 def choice(bench: Bench, trial: Trial, i: int, g: Array) -> str:
     """Whose choice a gradient is: PyTorch's, JAX's, or nobody's ("")."""
-    return next((FRAMEWORKS[f] for f in bench.truth(trial) if equals(bench, trial, i, g, f)), "")
+    return next((FRAMEWORKS[f] for f in trial.truths if equals(bench, trial, i, g, f)), "")
 
 
 def composed(bench: Bench, trial: Trial, i: int) -> bool:
@@ -41,7 +41,7 @@ def composed(bench: Bench, trial: Trial, i: int) -> bool:
         return False
     k = trial.sample.wrt.index(i)
     return any(
-        hull.distance_of(t.answer.gradients[k], part(trial, i)) > kink.TOLERANCE for t in bench.truth(trial).values()
+        hull.distance_of(t.answer.gradients[k], part(trial, i)) > kink.TOLERANCE for t in trial.truths.values()
     )
 
 

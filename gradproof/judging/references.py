@@ -11,9 +11,9 @@ import numpy as np
 from gradproof.calling.subject import Array
 from gradproof.errors import InputError
 from gradproof.judging import severed
-from gradproof.judging.bench import REGULAR, Bench, Truth
+from gradproof.judging.bench import REGULAR, Bench
 from gradproof.judging.tolerance import JUMP, shifted
-from gradproof.judging.trial import Trial, signs
+from gradproof.judging.trial import Trial, Truth, signs
 from gradproof.oracles.autodiff import Answer, Autodiff, Point
 from gradproof.sampling.sample import is_float
 
@@ -69,7 +69,7 @@ def _ask(bench: Bench, oracle: Autodiff, group: list[Trial]) -> None:
         if trial is group[0] and trial.sample.kind in REGULAR and not bench.seen:
             severed.insist(oracle, trial.work, points[start], base)
         low = answers[start + 1 + NUDGES].gradients if trial.narrow and trial.work is not trial else base.gradients
-        bench.truths.setdefault(id(trial), {})[oracle.framework] = Truth(
+        trial.truths[oracle.framework] = Truth(
             base,
             {
                 i: movement(

@@ -7,7 +7,7 @@ measured against a truth far finer than they are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from gradproof.calling.subject import Array, Gradients, Subject
 from gradproof.errors import InputError
 from gradproof.judging.rays import Rays
 from gradproof.judging.tolerance import eps
+from gradproof.oracles.autodiff import Answer
 from gradproof.sampling.domain import full, short
 from gradproof.sampling.sample import Sample, is_float, upcast
 from gradproof.sampling.variation import structure
@@ -81,11 +82,23 @@ def _widened(x: Any) -> Any:
 
 
 @dataclass
+class Truth:
+    """What one framework says at a point: the answer, how far it moves, how far it is off in the rule's dtype."""
+
+    answer: Answer
+    movement: dict[int, Array]
+    value_movement: tuple[Array, ...]
+    deviation: dict[int, Array]
+    confirmed: bool
+
+
+@dataclass
 class Trial:
-    """A sample with everything that is computed at it, each once."""
+    """A sample with everything that is computed at it, each once, and what the frameworks said about it, by name."""
 
     subject: Subject
     sample: Sample
+    truths: dict[str, Truth] = field(default_factory=dict)
 
     @cached_property
     def packing(self) -> tuple[tuple[Array, ...], bool]:

@@ -27,9 +27,9 @@ from gradproof.checking import check
 from gradproof.equation import Equation
 from gradproof.errors import InputError
 from gradproof.judging import forwards
-from gradproof.judging.bench import Bench, Settings, Truth
+from gradproof.judging.bench import Bench, Settings
 from gradproof.judging.judge import bench_for, examine, prepare
-from gradproof.judging.trial import Trial, try_trial
+from gradproof.judging.trial import Trial, Truth, try_trial
 from gradproof.oracles.autodiff import Autodiff
 from gradproof.sampling.declared import Declared
 from gradproof.sampling.sample import Sample
@@ -110,7 +110,7 @@ class Judged:
         trial = None if empty is None else try_trial(bench.subject, empty)
         trials = prepare(bench, trials if trial is None else [*trials, trial])
         self.scales, self.reach = bench.scales, bench.reach
-        return bench.autodiff, [_Known(t.sample, _form(t), bench.truth(t)) for t in trials]
+        return bench.autodiff, [_Known(t.sample, _form(t), t.truths) for t in trials]
 
     def _choice(self) -> str:
         """The framework whose choices at kinks the rule as it stands always makes: a mutant is held to them.
@@ -141,7 +141,7 @@ class Judged:
                 continue
             if _form(trial) != known.form:
                 return Kill("value", "shape", known.sample.label, note=_said(trial, known.form))
-            bench.truths[id(trial)] = known.truths
+            trial.truths = known.truths
             bench.learn(trial)
             trials.append(trial)
             if len(trials) == 1:
@@ -167,7 +167,7 @@ class Judged:
         bench = self._bench(mutant, self.autodiff, oracles=("contract",))
         for known in self.known[:2]:
             trial = Trial(bench.subject, known.sample)
-            bench.truths[id(trial)] = known.truths
+            trial.truths = known.truths
             bench.learn(trial)
             examine(bench, trial)
         return _refusal(bench)
