@@ -35,7 +35,6 @@ TITLES = {
     "checks": "A check, beside the field's checkers",
     "commands": "Whole commands",
 }
-CALLS = {"varied": "With `shapes=` or a sampler", "one-point": "With one point only"}
 
 
 def block(name: str, text: str) -> str:
@@ -166,7 +165,7 @@ def power() -> str:
 def tables(read: dict[str, list[dict[str, Any]]]) -> list[str]:
     """A Markdown table a way of calling, a tool a column."""
     from benchmarks.measures import Count
-    from benchmarks.power import Column, table
+    from benchmarks.power import CALLS, Column, table
 
     kinds = {field.name: field.type for field in fields(Column)}
 

@@ -10,6 +10,7 @@ from benchmarks.tools.tool import Outcome, Question, RuleFault, Tool, inside
 
 class AutogradCheckGrads(Tool):
     name = "autograd check_grads"
+    needs = ("autograd",)
 
     def at(self, question: Question, point: Point) -> Outcome:
         from autograd.extend import defvjp, primitive

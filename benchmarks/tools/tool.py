@@ -61,6 +61,7 @@ class Tool:
     """A checker that is given one point at a time. A subclass says `name` and `at`."""
 
     name = ""
+    needs: tuple[str, ...] = ()  # packages that are no part of the tests' environment
     locates = False
     explains = False
 
