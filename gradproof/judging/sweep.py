@@ -5,8 +5,8 @@ wrong from 3 to 4, or at 1 alone, is seen there at no sample. So every input tak
 with the others and by itself, at as few points as its entries allow. Every fourth cotangent is all ones, the commonest.
 
 A central difference at two steps is enough to pass a point over:  | <g, v> - D <u, f> |  <=  what the steps differ by.
-Where shapes vary, every axis is long once. Only what contradicts a point is judged, as a sample is; what is then right
-says nothing. At a kink the points beside it are looked at.
+Where shapes vary, every axis is long once and 1 once, and every two are equal once. Only what contradicts a point is
+judged, as a sample is; what is then right says nothing. At a kink the points beside it are looked at.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def judge(bench: Bench, source: Declared | Given, index: int) -> None:
         return
     judged = 0
     points = (_at(bench, source, index + k, *one) for k, one in enumerate(islice(_plan(first), MOST)))
-    for trial in chain(points, _long(bench, source, index + MOST)):
+    for trial in chain(points, _reshaped(bench, source, index + MOST)):
         for other in () if trial is None else _wrong(bench, trial):
             # a threshold of the rule at a value of the point is a jump of it there, which passes for rounding
             if _refused(bench, other) or any(_refused(bench, near) for near in _wrong_beside(bench, other)):
@@ -89,11 +89,14 @@ def _at(bench: Bench, source: Declared | Given, index: int, turn: int, alone: in
     return trial
 
 
-def _long(bench: Bench, source: Declared | Given, index: int) -> Iterator[Trial | None]:
-    """A point for each axis that may be long: what is done in blocks, or to the first rows, is wrong there alone."""
-    for sample in source.longer(index):
+def _reshaped(bench: Bench, source: Declared | Given, index: int) -> Iterator[Trial | None]:
+    """Points of other shapes: what is done in blocks, squeezed, or transposed where it fits is wrong there alone."""
+    for turn, sample in enumerate(source.reshaped(index)):
         if sum(int(np.size(x)) for x in sample.inputs) <= LARGEST:
-            yield try_trial(bench.subject, sample)
+            trial = try_trial(bench.subject, sample)
+            if trial is not None:
+                trial.__dict__["cotangents"] = draw_cotangents(sample.rng(1), trial.values, turn % 2)
+            yield trial
 
 
 def _beside(bench: Bench, trial: Trial, side: float) -> Trial | None:

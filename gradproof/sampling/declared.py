@@ -10,7 +10,7 @@ import numpy as np
 from gradproof.equation import Equation
 from gradproof.sampling.domain import SWEEP
 from gradproof.sampling.sample import ONE_INPUT, SHAPES, VALUES, Sample, Swept, is_float
-from gradproof.sampling.shapes import LONG, Shapes, draw_sizes
+from gradproof.sampling.shapes import Shapes, draw_sizes, singled_out
 from gradproof.sampling.variation import coincide
 
 
@@ -59,17 +59,18 @@ class Declared:
         name = None if alone is None else variant.shapes.inputs[alone].name
         return self.at(index, Swept(turn), variant.shapes, sizes, static, "distinct", rng, alone=name)
 
-    def longer(self, index: int) -> Iterator[Sample]:
-        """A point for each axis, in which that axis is long."""
+    def reshaped(self, index: int) -> Iterator[Sample]:
+        """Points in which one axis is long, one is 1, or two are equal, each in turn."""
         variant = self.equation.variants[0]
         if not self._open:
             return
         static = {k: v[0] for k, v in self.equation.static.items()} | dict(variant.pinned)
-        for k, symbol in enumerate(s for s in variant.shapes.symbols if s not in static):
-            rng = np.random.default_rng((self.seed, index + k))
-            sizes = draw_sizes(variant.shapes, "distinct", {**static, symbol: LONG}, rng)
-            if sizes is not None:
-                yield self.at(index + k, "random", variant.shapes, sizes, static, "long", rng)
+
+        def rng(k: int) -> np.random.Generator:
+            return np.random.default_rng((self.seed, index + k))
+
+        for k, said, sizes in singled_out(variant.shapes, static, rng):
+            yield self.at(index + k, "random", variant.shapes, sizes, static, said, rng(k))
 
     @property
     def _open(self) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from gradproof.errors import InputError
 from gradproof.sampling.domain import SWEEP, Domain, harden
 from gradproof.sampling.sample import ONE_INPUT, PLANTED, SHAPES, VALUES, Sample, Swept, is_float
-from gradproof.sampling.shapes import LONG, Shapes, draw_sizes
+from gradproof.sampling.shapes import Shapes, draw_sizes, singled_out
 from gradproof.sampling.variation import above_zero, coincide, freeze, range_of, structure, vary, vary_whole
 
 Array = np.ndarray[Any, Any]
@@ -162,15 +162,17 @@ class Given:
         """Whether a differentiated input takes values that are not the caller's own."""
         return any(i not in self.domains or self.domains[i].draw_with is None for i in self.wrt)
 
-    def longer(self, index: int) -> Iterator[Sample]:
-        """A point for each axis of shapes=, in which that axis is long."""
-        for k, symbol in enumerate(self.shapes.symbols if self.shapes is not None and self._open else ()):
-            assert self.shapes is not None
-            rng = np.random.default_rng((self.seed, index + k))
-            sizes = draw_sizes(self.shapes, "distinct", {symbol: LONG}, rng)
-            if sizes is not None:
-                point = self._vary(rng, self.first, "random", self.shapes.input_shapes(sizes), sizes)
-                yield self._sample(index + k, "random", point, sizes, "long")
+    def reshaped(self, index: int) -> Iterator[Sample]:
+        """Points of shapes= in which one axis is long, one is 1, or two are equal, each in turn."""
+        if self.shapes is None or not self._open:
+            return
+
+        def rng(k: int) -> np.random.Generator:
+            return np.random.default_rng((self.seed, index + k))
+
+        for k, said, sizes in singled_out(self.shapes, {}, rng):
+            point = self._vary(rng(k), self.first, "random", self.shapes.input_shapes(sizes), sizes)
+            yield self._sample(index + k, "random", point, sizes, said)
 
     def _planted(self, index: int, kind: str, attempt: int = 0) -> frozenset[int]:
         """Where hard values go: everywhere, and in one input alone where the forward did not take that.

@@ -7,9 +7,10 @@ static parameters: `(h-p+2*pad)//stride+1`. No axis after the colon is a 0-d arr
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations, islice
 from typing import Any
 
 import numpy as np
@@ -170,6 +171,24 @@ class Shapes:
 LONG = 131
 
 
+# pairs of axes that are made equal: a shape string of five axes has ten
+MOST_EQUAL = 10
+
+
+def singled_out(
+    shapes: Shapes, static: Mapping[str, object], rng: Callable[[int], np.random.Generator]
+) -> Iterator[tuple[int, str, Sizes]]:
+    """(number, kind, sizes) for each axis being long, for each being 1, and for each pair being equal, as they fit."""
+    free = [s for s in shapes.symbols if s not in static]
+    kinds = [("long", "distinct", {**static, s: LONG}) for s in free]
+    kinds += [("one", f"one {s}", {**static}) for s in free]
+    kinds += [("equal", f"equal {a} {b}", {**static}) for a, b in islice(combinations(free, 2), MOST_EQUAL)]
+    for k, (said, kind, fixed) in enumerate(kinds):
+        sizes = draw_sizes(shapes, kind, fixed, rng(k))
+        if sizes is not None:
+            yield k, said, sizes
+
+
 @cache  # a declaration's shape string is asked for at every sample
 def _read(text: str, static: frozenset[str]) -> Shapes:
     left, right = text.split("->")
@@ -200,12 +219,12 @@ def draw_sizes(
     """Sizes of one kind, or None where the shape string has none such.
 
     kind: `distinct` (all sizes different and above 1), `square` (all equal), `ones` (all 1), `free` (1 to `largest`),
-    `one SYMBOL` and `zero SYMBOL` (that axis 1 or 0, the others different).
+    `one SYMBOL` and `zero SYMBOL` (that axis 1 or 0, the others different), `equal SYMBOL SYMBOL` (these two equal).
     """
     fixed = {k: v for k, v in static.items() if isinstance(v, int)}
     word, _, symbol = kind.partition(" ")
     free = [s for s in shapes.symbols if s not in fixed]
-    if symbol and symbol not in free:
+    if not set(symbol.split()) <= set(free):
         return None
     primes = [2, 3, 5, 7, 4, 6, 8, 9, 11, 10, 13, 12][: max(len(free) + 2, 4)]
     for attempt in range(400):
@@ -220,8 +239,12 @@ def draw_sizes(
                 pool = primes if attempt < 300 else [*primes, *primes]
                 order = rng.permutation(len(pool))[: len(free)]
                 sizes = {s: pool[i] for s, i in zip(free, order, strict=True)}
-        if symbol:
-            sizes[symbol] = 0 if word == "zero" else 1
+        match word:
+            case "one" | "zero":
+                sizes[symbol] = int(word == "one")
+            case "equal":
+                first, second = symbol.split()
+                sizes[second] = sizes[first]
         sizes.update(fixed)
         if shapes.fits(sizes, symbol if word == "zero" else ""):
             return sizes
