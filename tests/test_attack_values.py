@@ -201,3 +201,43 @@ def test_two_points_of_two_inputs_meet(sampled, seed):
     assert gradproof.check_vjp(distance, rule, inputs, seed=seed).ok
     assert gradproof.check_vjp(distance, partial(rule, nothing=0.0), inputs, seed=seed).refused
     assert gradproof.check_vjp(distance, partial(rule, lost=True), inputs, seed=seed).refused
+
+
+def sigmoid_loss(x, t):
+    """The textbook's: at -37 the sigmoid is a step of 2^-54 high, and the loss of a target of 1 stands still there."""
+    p = sigmoid(x)
+    return -np.log(np.where(t == 1, p, 1 - p))
+
+
+def focal_loss(x, t):
+    q = np.where(t == 1, sigmoid(x), 1 - sigmoid(x))
+    return -((1 - q) ** 2) * np.log(q)
+
+
+def focal_vjp(u, x, t):
+    q = np.where(t == 1, sigmoid(x), 1 - sigmoid(x))
+    return u * np.where(t == 1, 1, -1) * (1 - q) ** 2 * (2 * q * np.log(q) - (1 - q)), None
+
+
+@pytest.mark.parametrize("seed", [1, 7, 8, 11])
+@pytest.mark.parametrize("options", [{}, {"shapes": "x: n d, t: n d -> y: n d"}], ids=["one point", "shapes"])
+def test_equal_logits_at_which_a_loss_stands_still_are_no_tie_that_is_miscounted(options, seed):
+    point = (X, (np.random.default_rng(1).normal(size=(4, 3)) > 0).astype(float))
+
+    def right(u, x, t):
+        return u * (sigmoid(x) - t), None
+
+    def beside_a_maximum(x, t):
+        return sigmoid_loss(x, t) + x.max(-1, keepdims=True)
+
+    def through_both(u, x, t, all_tied=False):
+        first = np.arange(x.shape[-1]) == x.argmax(-1)[:, None]
+        chosen = x == x.max(-1, keepdims=True) if all_tied else first
+        return u * (sigmoid(x) - t) + u.sum(-1, keepdims=True) * chosen, None
+
+    options = {**options, "constant": "t", "seed": seed}
+    assert not gradproof.check_vjp(sigmoid_loss, right, point, **options).refused
+    assert not gradproof.check_vjp(focal_loss, focal_vjp, point, **options).refused
+    assert not gradproof.check_vjp(beside_a_maximum, through_both, point, **options).refused
+    for wrong in (partial(through_both, all_tied=True), lambda *a: (0.999 * through_both(*a)[0], None)):
+        assert gradproof.check_vjp(beside_a_maximum, wrong, point, **options).refused
