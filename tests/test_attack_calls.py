@@ -1,5 +1,7 @@
 """Buffers, layers that change what they are given, callers' mistakes, references that are set aside."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -116,3 +118,18 @@ def test_a_reference_that_is_set_aside_is_named(off):
     same = gradproof.check_vjp(*SQUARE, (X,), torch=torch.square)
     assert same.ok
     assert not any("set aside" in w for w in same.warnings)
+
+
+@pytest.mark.parametrize("most", [1e3, 1e5, 1e6])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_a_gradient_that_is_clipped_where_cotangents_are_large_is_seen(dtype, most):
+    point = (X.astype(dtype),)
+
+    def rule(u, x, most=np.inf):
+        return np.clip(u * (1 - np.tanh(x) ** 2), -most, most).astype(x.dtype)
+
+    for seed in range(3):
+        result = gradproof.check_vjp(np.tanh, partial(rule, most=most), point, seed=seed)
+        assert result.refused
+        assert result.causes[0] == "nonlinear"
+        assert gradproof.check_vjp(np.tanh, rule, point, seed=seed).ok
