@@ -59,7 +59,7 @@ class Rays:
             if is_float(trial.values[k])
         ]
         same = all(a is b for a, b in zip(self.base, inputs, strict=True))
-        values = trial.values if same else trial.subject.value(self.base, trial.sample.static)
+        values = trial.values if same else trial.insistent_value(self.base)
         self.start = [np.asarray(y).reshape(-1) for y in values]
 
     def only(self, *chosen: int) -> Rays:
@@ -88,7 +88,7 @@ class Rays:
             if isinstance(t, complex):
                 moved = np.asarray(moved).view(Analytic)
             inputs[one.position] = moved if one.array or isinstance(t, complex) else moved[()]
-        return [np.asarray(y) for y in self.trial.subject.value(inputs, self.trial.sample.static)]
+        return [np.asarray(y) for y in self.trial.insistent_value(inputs)]
 
     def _weighed(self, values: Sequence[Array]) -> Any:
         # differences of outputs before the sum: large constant outputs then cost no digits
@@ -124,7 +124,7 @@ class Rays:
             moved = moved.reshape(rows, *(1,) * (rank - one.value.ndim), *one.value.shape)
             inputs[one.position] = moved.view(Analytic) if np.iscomplexobj(moved) else moved
         try:
-            values = [np.asarray(y) for y in self.trial.subject.value(inputs, self.trial.sample.static)]
+            values = [np.asarray(y) for y in self.trial.insistent_value(inputs)]
             witnesses = {row: self._at(steps[row // count], row % count) for row in self._witnesses(steps)}
         except Exception:  # a stranger's forward, and shapes that it never saw
             return None

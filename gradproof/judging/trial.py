@@ -73,6 +73,15 @@ def finite(values: Sequence[Array]) -> bool:
     )
 
 
+def _rounded(x: Any, own: Any) -> Any:
+    """x in the dtype of `own`; raises TypeError for a complex number, which has none there."""
+    if not is_float(own) or np.asarray(x).dtype == np.asarray(own).dtype:
+        return x
+    if np.iscomplexobj(x):
+        raise TypeError("the forward insists on a narrow real dtype")
+    return x.astype(np.asarray(own).dtype)
+
+
 def _widened(x: Any) -> Any:
     """A narrow input in float64; rows that sum to 1 to its precision sum to 1 there too, as the rule may rely on."""
     wide = upcast(x)
@@ -175,11 +184,23 @@ class Trial:
         try:
             values = trial.values
         except Exception:  # a forward that insists on its dtype is worked with in that dtype
+            self.__dict__["raised in float64"] = True
             return None
         if not finite(values) or any(y.dtype != np.float64 for y in values if is_float(y)):
             return None
         trial.__dict__["cotangents"] = tuple(upcast(u) for u in self.cotangents)
         return trial
+
+    @cached_property
+    def insists(self) -> bool:
+        """Whether the forward raises where its narrow inputs are float64, as one with weights of its own may."""
+        return self.narrow and self.wide is None and bool(self.__dict__.get("raised in float64", False))
+
+    def insistent_value(self, inputs: Sequence[Any]) -> tuple[Array, ...]:
+        """The outputs at inputs near the point, which are rounded to its dtypes where the forward insists on these."""
+        if self.insists:
+            inputs = [_rounded(x, own) for x, own in zip(inputs, self.sample.inputs, strict=True)]
+        return self.subject.value(inputs, self.sample.static)
 
     @property
     def work(self) -> Trial:
