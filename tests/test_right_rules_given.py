@@ -1,4 +1,4 @@
-"""Right rules of forwards that insist on their dtype; and guilty siblings."""
+"""Right rules of forwards that insist on their dtype and of saturated outputs; and guilty siblings."""
 
 from functools import partial
 
@@ -47,3 +47,28 @@ def test_a_module_with_float32_weights_is_judged_in_float32():
 
     assert gradproof.check_torch(layer, (X.astype("f"),)).ok
     assert gradproof.check_torch(Doubled.apply, (X.astype("f"),)).refused
+
+
+# ---- a jvp where an output is saturated ------------------------------------------------------------------------------
+
+
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def _softmax_jvp(t, x):
+    p = softmax(x)
+    return p * (t - (p * t).sum(-1, keepdims=True))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-20, 1e20])
+@pytest.mark.parametrize("seed", [0, 2, 11, 18])
+def test_a_jvp_may_lose_what_a_saturated_softmax_absorbs_of_a_tangent(scale, seed):
+    def bent(t, x):
+        return scale * _softmax_jvp(t + 1e-9 * t * np.abs(t), x)
+
+    options = {"seed": seed, "examples": 8}
+    right = gradproof.check_jvp(lambda x: scale * softmax(x), lambda t, x: scale * _softmax_jvp(t, x), (X,), **options)
+    assert right.ok, right
+    assert gradproof.check_jvp(lambda x: scale * softmax(x), bent, (X,), **options).refused

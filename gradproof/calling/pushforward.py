@@ -30,6 +30,8 @@ ASKED = 3
 LEAST, MANY = 8, 1 << 18
 # what is cut off is gone altogether; a right jvp may lose digits, as of a matrix exponential that holds the tangent
 COARSE = 2.0**-10
+# roundings of the largest tangent, times how far outputs are apart, that sums inside may lose
+ABSORBED = 16.0
 SHARED = "the tangent that comes back shares memory with an argument"
 
 
@@ -226,7 +228,21 @@ def _linear(push: _Push, tangents: list[Array], total: Sequence[Array], got: Seq
 def _alike(push: _Push, tangents: list[Array], k: int, a: Array, b: Array) -> bool:
     """Whether two answers for one output are the same but for the order of sums, and what terms that cancel leave."""
     apart = np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64))
-    return same(a, b) or bool((apart <= _rounding(push, tangents, k)).all())
+    if same(a, b) or bool((apart <= _absorbed(push, tangents, k)).all()):
+        return True
+    return bool((apart <= _rounding(push, tangents, k)).all())
+
+
+def _absorbed(push: _Push, tangents: list[Array], k: int) -> float:
+    """What of one output's tangent may be lost in the tangents themselves, which no rounding of it shows.
+
+    Where p is 1 to every digit, t - sum p t is exactly 0: of the tangents beside it, times their small p, nothing is
+    left, and the columns have each of them. It is as much as outputs reach, whatever is added to all of them.
+    """
+    y = np.asarray(push.values[k], np.float64)
+    reach = float(np.ptp(y)) if y.size else 0.0
+    sent = max(float(np.max(np.abs(np.asarray(t, np.float64)), initial=0.0)) for t in tangents)
+    return ABSORBED * eps(push.values[k].dtype) * sent * reach
 
 
 def _rounding(push: _Push, tangents: list[Array], k: int) -> float:
