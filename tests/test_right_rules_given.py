@@ -1,4 +1,4 @@
-"""Right rules of forwards that insist on their dtype and of saturated outputs; and guilty siblings."""
+"""Right rules of forwards that insist on their dtype, of saturated outputs, and beside a grid; and guilty siblings."""
 
 from functools import partial
 
@@ -72,3 +72,44 @@ def test_a_jvp_may_lose_what_a_saturated_softmax_absorbs_of_a_tangent(scale, see
     right = gradproof.check_jvp(lambda x: scale * softmax(x), lambda t, x: scale * _softmax_jvp(t, x), (X,), **options)
     assert right.ok, right
     assert gradproof.check_jvp(lambda x: scale * softmax(x), bent, (X,), **options).refused
+
+
+# ---- a grid ----------------------------------------------------------------------------------------------------------
+
+
+def _interp_vjp(u, x, grid, y, slope=1.0):
+    k = np.clip(np.searchsorted(grid, x, "right") - 1, 0, len(grid) - 2)
+    width = grid[k + 1] - grid[k]
+    share = np.clip((x - grid[k]) / width, 0, 1)
+    g = np.zeros_like(y)
+    np.add.at(g, k, u * (1 - share))
+    np.add.at(g, k + 1, u * share)
+    inside = (x >= grid[0]) & (x < grid[-1])
+    return slope * u * inside * (y[k + 1] - y[k]) / width, None, g
+
+
+@pytest.mark.parametrize("grid", [np.arange(5.0), np.linspace(-1, 1, 6), np.array([1.0, 2, 4, 8])])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_constant_grid_goes_on_rising(grid, seed):
+    point = (RNG.uniform(grid[0], grid[-1], 5), grid, RNG.normal(size=grid.size))
+    result = gradproof.check_vjp(np.interp, _interp_vjp, point, constant=1, seed=seed)
+    assert result.ok, result
+    assert any("no ties" in words for words in result.kept)
+    assert gradproof.check_vjp(np.interp, partial(_interp_vjp, slope=1 + 1e-9), point, constant=1, seed=seed).refused
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_point_that_counts_upwards_is_no_grid_where_it_is_differentiated(seed):
+    """Sorted alone, the maximum would be the last entry at every point."""
+
+    def first(u, x):
+        return u * (np.arange(x.size) == x.argmax())
+
+    def last(u, x):
+        return u * (np.arange(x.size) == x.size - 1)
+
+    point = (np.arange(5.0),)
+    result = gradproof.check_vjp(np.max, first, point, seed=seed)
+    assert result.ok
+    assert not any("sorted" in words for words in result.kept)
+    assert gradproof.check_vjp(np.max, last, point, seed=seed).refused

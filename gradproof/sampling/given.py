@@ -14,7 +14,7 @@ from gradproof.errors import InputError
 from gradproof.sampling.domain import SWEEP, Domain, harden
 from gradproof.sampling.sample import ONE_INPUT, PLANTED, SHAPES, VALUES, Sample, Swept, is_float
 from gradproof.sampling.shapes import Shapes, draw_sizes, singled_out
-from gradproof.sampling.variation import above_zero, coincide, freeze, range_of, structure, vary, vary_whole
+from gradproof.sampling.variation import above_zero, coincide, freeze, kept, range_of, structure, vary, vary_whole
 
 Array = np.ndarray[Any, Any]
 
@@ -58,7 +58,7 @@ class Given:
                 )
         points = self.own = [self.first] if self.sampler is None else [self.first, self._call(1), self._call(2)]
         self.keep = {
-            i: frozenset.intersection(*(structure(np.asarray(p[i])) for p in points))
+            i: frozenset.intersection(*(kept(np.asarray(p[i]), i in self.constant) for p in points))
             for i, x in enumerate(self.first)
             if isinstance(x, np.ndarray)
         }

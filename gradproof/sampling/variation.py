@@ -1,8 +1,9 @@
 """Another point like a given one: fresh values of one kind, and what the point has is kept.
 
-Kept are values 0 and 1, whole numbers, no negative, rows that sum to 1, sorted, symmetric, a permutation. Hard values
-are planted in one input, and in several at one place: hypot and arctan2 are singular where both of theirs are zero, a
-distance where two points are one.
+Kept are values 0 and 1, whole numbers, no negative, rows that sum to 1, sorted, symmetric, a permutation; of a
+constant, such as the grid of an interpolation, that it rises from entry to entry as well. Hard values are planted in
+one input, and in several at one place: hypot and arctan2 are singular where both of theirs are zero, a distance where
+two points are one.
 """
 
 from __future__ import annotations
@@ -44,6 +45,18 @@ def structure(x: Array) -> frozenset[str]:
     if a.ndim >= 2 and a.shape[-1] == a.shape[-2] > 1 and (a == np.swapaxes(a, -1, -2)).all() and not _diagonal(a):
         words.add("symmetric")
     return frozenset(words)
+
+
+def kept(x: Array, constant: bool) -> frozenset[str]:
+    """The structure that variations keep of an input; a constant of floats that rises is a grid, and stays one."""
+    a, words = np.asarray(x), structure(x)
+    if constant and is_float(a) and "sorted" in words and "rows summing to 1" not in words and _rises(a):
+        return words - {"a permutation"} | {"no ties"}
+    return words - {"sorted"} if "a permutation" in words else words
+
+
+def _rises(a: Array) -> bool:
+    return bool((np.diff(a.astype(np.float64), axis=-1) > 0).all())
 
 
 def _diagonal(a: Array) -> bool:
@@ -96,7 +109,20 @@ def vary(
         fresh = _mirror(fresh)
     if "sorted" in keep:
         fresh = np.sort(fresh, axis=-1)
+    if "no ties" in keep and not _rises(fresh.astype(x.dtype)):
+        fresh = _regridded(rng, base, shape)
     return np.asarray(fresh.astype(x.dtype))
+
+
+def _regridded(rng: np.random.Generator, base: Array, shape: tuple[int, ...]) -> Array:
+    """A grid with the gaps of another in another order: whole where that is, and as wide where it is as long."""
+    gaps, fresh = np.diff(base, axis=-1), np.zeros(shape)
+    fresh[..., 0] = base[..., 0] if shape == base.shape else base.reshape(-1)[0]
+    if shape == base.shape:
+        fresh[..., 1:] = rng.permuted(gaps, axis=-1)
+    else:
+        fresh[..., 1:] = rng.choice(gaps.reshape(-1), (*shape[:-1], shape[-1] - 1))
+    return np.asarray(np.cumsum(fresh, axis=-1))
 
 
 def _mirror(x: Array) -> Array:
