@@ -106,7 +106,7 @@ MISTAKES = {
         {},
         "the forward is not deterministic: two calls at one point differ; fix its seed",
     ),
-    "forward writes": (careless, (X,), {}, "the forward changes its input 'x'; work on a copy inside it"),
+    "forward writes": (careless, (X,), {}, "the forward changes its input 'x'; work on a copy inside it, or"),
     "forward complex": (lambda x: x + 1j, (X,), {}, "the forward returns complex128 numbers; expected real ones"),
     "forward objects": (lambda x: x.astype(object), (X,), {}, "the forward returns object numbers; expected real ones"),
     "forward whole": (

@@ -103,7 +103,10 @@ def sound(subject: Subject, source: Given) -> Trial:
         ) from error
     for name, before, after in zip(sample.names, sample.inputs, inputs, strict=True):
         if isinstance(before, np.ndarray) and before.tobytes() != after.tobytes():
-            raise InputError(f"the forward changes its input {name!r}; work on a copy inside it")
+            raise InputError(
+                f"the forward changes its input {name!r}; work on a copy inside it, or hand it one: lambda x: "
+                "f(x.copy()), with PyTorch x.clone()"
+            )
     kinds = [y for y in first if is_float(y)]
     if any(y.dtype.kind in "cO" for y in first):
         raise InputError(

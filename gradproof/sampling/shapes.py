@@ -91,8 +91,9 @@ def _slots(side: str, whole: str) -> tuple[Slot, ...]:
         name, colon, axes = part.partition(":")
         name = name.strip()
         if not colon or not name.isidentifier():
+            named = f"{part.strip()!r} names no array" if part.strip() else "an array has no name"
             raise DeclarationError(
-                f"shape string {whole!r}: {part.strip()!r} names no array; expected 'name: axis axis', such as 'x: n d'"
+                f"shape string {whole!r}: {named}; expected 'name: axis axis', such as 'x: n d', or 'y:' for one number"
             )
         slots.append(Slot(name, tuple(_axis(axis, whole) for axis in axes.split())))
     return tuple(slots)
