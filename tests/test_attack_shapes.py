@@ -87,3 +87,9 @@ def test_a_declaration_meets_them_as_well():
 
     assert gradproof.check(declared(True)).refused
     assert gradproof.check(declared(False)).ok
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_cotangent_that_is_turned_where_it_is_square_is_called_wrong_at_square_shapes(seed):
+    result = gradproof.check_vjp(forward, transposed_where_it_fits, POINT, shapes=SHAPES, seed=seed)
+    assert result.causes[0] == "at_square"
