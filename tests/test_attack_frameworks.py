@@ -1,5 +1,7 @@
 """Wrong rules that hide in how a rule is called: a scalar's gradient, a layer, forward mode, torch and jax."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -263,3 +265,13 @@ def test_a_right_rule_where_its_forward_jumps_along_most_directions_is_not_refus
 
     result = gradproof.check_torch(factor, (RNG.normal(size=(4, 2)),))
     assert not result.refused, result  # NaN at a matrix of zeros, where it stands still along single entries
+
+
+def test_a_jvp_that_is_clipped_where_tangents_are_large_is_seen():
+    def jvp(t, x, most=np.inf):
+        return np.clip(t * (1 - np.tanh(x) ** 2), -most, most)
+
+    point = (np.random.default_rng(0).normal(size=(4, 3)),)
+    for most in (1e2, 1e4):
+        assert gradproof.check_jvp(np.tanh, partial(jvp, most=most), point).refused
+    assert gradproof.check_jvp(np.tanh, jvp, point).ok

@@ -20,16 +20,12 @@ from gradproof.errors import InputError
 from gradproof.judging.roughness import DRAWS, MOST, SAFETY, STEPS, fourth
 from gradproof.judging.tolerance import eps, tiny
 from gradproof.judging.trial import signs
-from gradproof.oracles.contract import LAYOUTS, SMALL, same
+from gradproof.oracles.contract import COARSE, LARGE, LAYOUTS, SMALL, same
 from gradproof.sampling.sample import is_float
 
-# how much larger a tangent is tried; and at so many points the questions that need no truth are asked
-LARGE = {"float64": 2.0**10, "float32": 2.0**10, "bfloat16": 2.0**10, "float16": 2.0**2}
-ASKED = 3
+ASKED = 3  # points at which the questions are asked that need no truth
 # columns asked for in one call: fewer are asked for one by one; and so many numbers at most, there and back
 LEAST, MANY = 8, 1 << 18
-# what is cut off is gone altogether; a right jvp may lose digits, as of a matrix exponential that holds the tangent
-COARSE = 2.0**-10
 # roundings of the largest tangent, times how far outputs are apart, that sums inside may lose
 ABSORBED = 16.0
 SHARED = "the tangent that comes back shares memory with an argument"

@@ -62,9 +62,10 @@ def same(a: Array | None, b: Array | None, scale: float = 0.0) -> bool:
 
 # How much smaller a cotangent is tried: what drops small ones is not linear. Far from where the dtype's numbers end.
 SMALL = {"float64": 2.0**-60, "float32": 2.0**-40, "bfloat16": 2.0**-40, "float16": 2.0**-8}
-# And how much larger, at every other sample: what clips large ones is not linear either.
+# And how much larger: what clips large ones is not linear either.
 LARGE = {"float64": 2.0**20, "float32": 2.0**20, "bfloat16": 2.0**20}
-COARSE = 1e-3  # of the gradient: by so much at least what is clipped is off
+# What is clipped is gone altogether; a right rule may lose digits, as of a matrix exponential that holds the cotangent.
+COARSE = 2.0**-10
 
 
 class Contract:
@@ -233,7 +234,6 @@ class Contract:
                 yield Breach("nonlinear", i, text, minus, -first)
                 continue
             expected = (2 * first.astype(wide) - 4 * other.astype(wide)).astype(first.dtype)
-            # of terms that no cotangent multiplies, large ones leave fewer digits to the others
             off = large == 1 or _largest(both, expected) > COARSE * scale
             off = off and _finite(both) and not same(both, expected, scale)
             if off and self._beyond_rounding(i, both, expected, sent):
