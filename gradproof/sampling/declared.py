@@ -65,12 +65,8 @@ class Declared:
         if not self._open:
             return
         static = {k: v[0] for k, v in self.equation.static.items()} | dict(variant.pinned)
-
-        def rng(k: int) -> np.random.Generator:
-            return np.random.default_rng((self.seed, index + k))
-
-        for k, said, sizes in singled_out(variant.shapes, static, rng):
-            yield self.at(index + k, "random", variant.shapes, sizes, static, said, rng(k))
+        for number, said, sizes, rng in singled_out(variant.shapes, static, self.seed, index):
+            yield self.at(number, "random", variant.shapes, sizes, static, said, rng)
 
     @property
     def _open(self) -> bool:

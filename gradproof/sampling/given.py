@@ -166,13 +166,9 @@ class Given:
         """Points of shapes= in which one axis is long, one is 1, or two are equal, each in turn."""
         if self.shapes is None or not self._open:
             return
-
-        def rng(k: int) -> np.random.Generator:
-            return np.random.default_rng((self.seed, index + k))
-
-        for k, said, sizes in singled_out(self.shapes, {}, rng):
-            point = self._vary(rng(k), self.first, "random", self.shapes.input_shapes(sizes), sizes)
-            yield self._sample(index + k, "random", point, sizes, said)
+        for number, said, sizes, rng in singled_out(self.shapes, {}, self.seed, index):
+            point = self._vary(rng, self.first, "random", self.shapes.input_shapes(sizes), sizes)
+            yield self._sample(number, "random", point, sizes, said)
 
     def _planted(self, index: int, kind: str, attempt: int = 0) -> frozenset[int]:
         """Where hard values go: everywhere, and in one input alone where the forward did not take that.

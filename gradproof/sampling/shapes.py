@@ -7,7 +7,7 @@ static parameters: `(h-p+2*pad)//stride+1`. No axis after the colon is a 0-d arr
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, islice
@@ -177,17 +177,17 @@ MOST_EQUAL = 10
 
 
 def singled_out(
-    shapes: Shapes, static: Mapping[str, object], rng: Callable[[int], np.random.Generator]
-) -> Iterator[tuple[int, str, Sizes]]:
-    """(number, kind, sizes) for each axis being long, for each being 1, and for each pair being equal, as they fit."""
+    shapes: Shapes, static: Mapping[str, object], seed: int, index: int
+) -> Iterator[tuple[int, str, Sizes, np.random.Generator]]:
+    """(index, kind, sizes, rng) for each axis being long, each being 1, and each pair being equal, as they fit."""
     free = [s for s in shapes.symbols if s not in static]
     kinds = [("long", "distinct", {**static, s: LONG}) for s in free]
     kinds += [("one", f"one {s}", {**static}) for s in free]
     kinds += [("equal", f"equal {a} {b}", {**static}) for a, b in islice(combinations(free, 2), MOST_EQUAL)]
-    for k, (said, kind, fixed) in enumerate(kinds):
-        sizes = draw_sizes(shapes, kind, fixed, rng(k))
+    for number, (said, kind, fixed) in enumerate(kinds, index):
+        sizes = draw_sizes(shapes, kind, fixed, np.random.default_rng((seed, number)))
         if sizes is not None:
-            yield k, said, sizes
+            yield number, said, sizes, np.random.default_rng((seed, number))
 
 
 @cache  # a declaration's shape string is asked for at every sample
